@@ -1,0 +1,1 @@
+//! The Native block: encode on the page, walk and check at the edge.

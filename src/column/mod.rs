@@ -1,0 +1,1 @@
+//! Columns of the Native format, one ClickHouse type a file.

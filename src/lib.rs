@@ -1,0 +1,43 @@
+//! The core of tallymark: events become ClickHouse Native blocks, and each block is delivered
+//! exactly once. No IO, no clock and no randomness of its own; the same code runs in the page,
+//! at the edge and in the simulation.
+//!
+//! # Code map
+//!
+//! | module | job |
+//! |---|---|
+//! | [`limits`] | every bound, with its reason |
+//! | [`time`] | the two clocks: wall time for facts, ticks for deadlines |
+//! | [`rng`] | seeded randomness, UUIDs of version 4 and 7 |
+//! | [`error`] | why something from outside was refused |
+//! | [`schema`] | tables and the types of their columns; the built-in table `events` |
+//! | [`column`] | one ClickHouse column type a file: append, encode, walk |
+//! | [`block`] | the Native block: encode on the page, walk and check at the edge |
+//!
+//! # Invariants
+//!
+//! * Directions: `limits time error rng` ← `column` ← `block` ← `buffer`. The modules `flush`,
+//!   `session`, `retry`, `outbox` and `observe` do not know each other; only `tracker` joins them.
+//! * The core names neither a shell (`js`, `web`) nor the worker, and has no dependency.
+//! * Nothing here contains SQL.
+//!
+//! # Glossary
+//!
+//! * **row, column, block, batch, setting**: ClickHouse's words. A *batch* is one sealed block
+//!   under one *batch id*; its bytes never change again.
+//! * **event**: one thing that happened to one *entity*; it becomes one row.
+//! * **seal**: to turn the open buffer into a batch.
+//! * **flush**: to seal and send what is open now.
+//! * **tick**: the monotonic clock that deadlines are set by.
+//! * **option** is ours, **setting** is the server's.
+#![no_std]
+
+extern crate alloc;
+
+pub mod block;
+pub mod column;
+pub mod error;
+pub mod limits;
+pub mod rng;
+pub mod schema;
+pub mod time;

@@ -1,0 +1,185 @@
+//! Seeded randomness: the shell hands over entropy once, the core draws ids and jitter from it.
+
+use crate::time::UnixMs;
+
+/// A UUID as its 16 bytes in network order, the order of its text form.
+///
+/// On ClickHouse's wire it is two little-endian halves; [`crate::column`] does that turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// The text form in lower case, as ASCII bytes: 8-4-4-4-12 hex digits.
+    #[must_use]
+    pub fn to_text(self) -> [u8; 36] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let mut at = 0;
+        for byte in self.0 {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                at += 1;
+            }
+            for nibble in [byte >> 4, byte & 15] {
+                if let (Some(slot), Some(digit)) =
+                    (text.get_mut(at), DIGITS.get(usize::from(nibble)))
+                {
+                    *slot = *digit;
+                }
+                at += 1;
+            }
+        }
+        text
+    }
+
+    /// Reads the text form, either case; `None` for anything that is not 8-4-4-4-12 hex digits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() != 36 {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        let mut nibbles = 0_usize;
+        for (at, &character) in text.iter().enumerate() {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                if character != b'-' {
+                    return None;
+                }
+                continue;
+            }
+            let digit = match character {
+                b'0'..=b'9' => character - b'0',
+                b'a'..=b'f' => character - b'a' + 10,
+                b'A'..=b'F' => character - b'A' + 10,
+                _ => return None,
+            };
+            let byte = bytes.get_mut(nibbles / 2)?;
+            *byte = (*byte << 4) | digit;
+            nibbles += 1;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The time in a version 7 UUID (RFC 9562, 5.7), `None` for every other version or variant.
+    #[must_use]
+    pub fn v7_time(self) -> Option<UnixMs> {
+        let [a, b, c, d, e, f, version, _, variant, ..] = self.0;
+        if version >> 4 != 7 || variant >> 6 != 0b10 {
+            return None;
+        }
+        Some(UnixMs(i64::from_be_bytes([0, 0, a, b, c, d, e, f])))
+    }
+}
+
+/// xoshiro256++ (Blackman and Vigna, 2019): small, fast, and good enough for ids because its
+/// seed is 32 bytes of the platform's own entropy.
+#[derive(Clone, Debug)]
+pub struct Rng {
+    state: [u64; 4],
+}
+
+impl Rng {
+    /// A generator from 32 bytes of entropy (`crypto.getRandomValues` in a page).
+    ///
+    /// An all-zero seed, which xoshiro cannot leave, is replaced by a fixed one.
+    #[must_use]
+    pub fn new(seed: [u64; 4]) -> Self {
+        let state = if seed == [0; 4] { [0x9e37_79b9_7f4a_7c15, 1, 2, 3] } else { seed };
+        Self { state }
+    }
+
+    /// The next 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
+        let [a, b, c, d] = self.state;
+        let result = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
+        let c2 = c ^ a;
+        let d2 = d ^ b;
+        self.state = [a ^ d2, b ^ c2, c2 ^ (b << 17), d2.rotate_left(45)];
+        result
+    }
+
+    /// A number from 0 up to and without `bound`; 0 for a bound of 0.
+    ///
+    /// By multiplication (Lemire 2019) without rejection: the bias is below 2⁻³² for the bounds
+    /// used here, which are delays in milliseconds.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A UUID of version 7 (RFC 9562, 5.7): 48 bits of `now`, then random bits.
+    pub fn uuid_v7(&mut self, now: UnixMs) -> Uuid {
+        let mut uuid = self.uuid_v4();
+        let time = now.0.max(0).to_be_bytes();
+        let mut at = uuid.0.iter_mut();
+        // The time first: `zip` takes from its left side once more than it pairs.
+        for (byte, slot) in time.iter().skip(2).zip(at.by_ref()) {
+            *slot = *byte;
+        }
+        if let Some(version) = at.next() {
+            *version = (*version & 0x0f) | 0x70;
+        }
+        uuid
+    }
+
+    /// A UUID of version 4 (RFC 9562, 5.4): 122 random bits.
+    pub fn uuid_v4(&mut self) -> Uuid {
+        let bits = (u128::from(self.next_u64()) << 64) | u128::from(self.next_u64());
+        let version = bits & !(0xf << 76) | (0x4 << 76);
+        let variant = version & !(0x3 << 62) | (0x2 << 62);
+        Uuid(variant.to_be_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuid_v7_carries_its_time_version_and_variant() {
+        let mut rng = Rng::new([1, 2, 3, 4]);
+        let id = rng.uuid_v7(UnixMs(1_795_435_200_123));
+        assert_eq!(id.v7_time(), Some(UnixMs(1_795_435_200_123)));
+        assert_eq!(id.0[6] >> 4, 7);
+        assert_eq!(id.0[8] >> 6, 0b10);
+    }
+
+    #[test]
+    fn uuid_v4_has_no_v7_time() {
+        assert_eq!(Rng::new([1, 2, 3, 4]).uuid_v4().v7_time(), None);
+    }
+
+    #[test]
+    fn uuid_text_reads_back_in_either_case() {
+        let id = Rng::new([5, 6, 7, 8]).uuid_v4();
+        let text = id.to_text();
+        assert_eq!(Uuid::parse(&text), Some(id));
+        assert_eq!(Uuid::parse(&text.to_ascii_uppercase()), Some(id));
+        assert_eq!(&text[8..9], b"-");
+    }
+
+    #[test]
+    fn uuid_parse_refuses_what_is_not_a_uuid() {
+        for text in [
+            "",
+            "0198c9a0",
+            "0198c9a0_0000-7000-8000-000000000000",
+            "0198c9a0-0000-7000-8000-00000000000g",
+            "0198c9a0-0000-7000-8000-0000000000001",
+        ] {
+            assert_eq!(Uuid::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn below_stays_below_its_bound_and_zero_gives_zero() {
+        let mut rng = Rng::new([9, 9, 9, 9]);
+        assert_eq!(rng.below(0), 0);
+        assert!((0..1000).all(|_| rng.below(7) < 7));
+    }
+
+    #[test]
+    fn first_outputs_follow_the_reference_implementation() {
+        // xoshiro256plusplus.c (prng.di.unimi.it) with state 1, 2, 3, 4.
+        let mut rng = Rng::new([1, 2, 3, 4]);
+        assert_eq!([rng.next_u64(), rng.next_u64()], [41_943_041, 58_720_359]);
+    }
+}

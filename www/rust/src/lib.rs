@@ -1,0 +1,1 @@
+//! A Rust application in the browser that tracks with `tallymark::web`.
