@@ -1,0 +1,52 @@
+//! The npm package: `pkg-template/` and the tracker's wasm become `pkg/`.
+
+use super::{stamp, wasm};
+use crate::paths;
+use anyhow::{Result, bail};
+
+const TRACKER: wasm::Module = wasm::Module {
+    package: "tallymark",
+    profile: "page",
+    features: "js",
+    // 64 KiB of stack bring the memory from 17 pages to 2 (measured).
+    rustc: &["-C", "link-arg=-zstack-size=65536"],
+    optimise: &["-Oz", "--converge"],
+    out: "target/page-bindgen",
+};
+
+/// How the entries are bundled; each `*.js` at the top of `pkg-template/` is an entry.
+const ESBUILD: &[&str] = &[
+    "--bundle",
+    "--format=esm",
+    "--splitting",
+    "--minify",
+    "--target=es2022",
+    "--external:*.wasm",
+    "--alias:#glue=./target/page-bindgen/tallymark.js",
+    "--outdir=pkg",
+];
+
+/// Builds `pkg/` from scratch unless nothing that it is made of has changed.
+pub fn build() -> Result<()> {
+    TRACKER.build()?;
+    let (template, glue, pkg) =
+        (paths::at("pkg-template"), paths::at(TRACKER.out), paths::at("pkg"));
+    let mut entries = Vec::new();
+    for file in stamp::files_below(&template)? {
+        let top = file.parent() == Some(template.as_path());
+        if top && file.extension().is_some_and(|end| end == "js") {
+            entries.push(file.to_string_lossy().into_owned());
+        }
+    }
+    if entries.is_empty() {
+        bail!("pkg-template/ has no entry (*.js) to make the npm package from");
+    }
+    let inputs = [template.clone(), glue.clone(), paths::at("package-lock.json")];
+    let words: Vec<String> = ESBUILD.iter().map(|word| (*word).to_owned()).collect();
+    stamp::if_changed("package", &inputs, &words, &pkg.join("package.json"), || {
+        stamp::fresh(&pkg)?;
+        wasm::esbuild("the npm package", &[entries, words.clone()].concat())?;
+        stamp::copy_files(&template, &pkg, |file| file.extension().is_none_or(|end| end != "js"))?;
+        stamp::copy(&glue.join("tallymark_bg.wasm"), &pkg.join("tallymark_bg.wasm"))
+    })
+}
