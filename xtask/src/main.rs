@@ -5,17 +5,22 @@
 //! | `setup` | the pinned tools and npm parts, fetched once |
 //! | `build` | `pkg/`, `worker/dist/`, `target/www/` |
 //! | `clickhouse` | a real ClickHouse inside this process, its users, the migrations |
+//! | `workerd` | the worker and the site in workerd |
+//! | `stack` | the two together, for the demo and for tests |
 //! | `ffi` | every call into C, and the only `unsafe` |
 //!
 //! Invariant: what fails is told as one sentence on stderr, exit code 1; never a trace.
 
 mod build;
 mod clickhouse;
+mod demo;
 mod ffi;
 mod paths;
 mod process;
 mod progress;
 mod setup;
+mod stack;
+mod workerd;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -30,19 +35,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Set up, build and run everything here; prints `ready: <url>`, stops on Ctrl-C
+    Demo(demo::Args),
     /// Build the npm package (pkg/), the worker (worker/dist/) and the demo site (target/www/)
     Build(build::Args),
     /// Run a real ClickHouse from the npm package chdb, until Ctrl-C
     Clickhouse(clickhouse::Args),
     /// Apply worker/schema/*.sql to a ClickHouse
     Migrate(clickhouse::migrate::Args),
+    /// The demo's stack for tests
+    #[command(hide = true)]
+    Stack(stack::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Build(args) => build::run(&args),
         Command::Clickhouse(args) => clickhouse::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
+        Command::Stack(args) => stack::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

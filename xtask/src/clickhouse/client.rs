@@ -9,6 +9,7 @@ use std::time::Duration;
 pub struct Client {
     url: String,
     user: Option<User>,
+    database: Option<&'static str>,
     agent: ureq::Agent,
 }
 
@@ -20,12 +21,23 @@ impl Client {
             .http_status_as_error(false)
             .proxy(None)
             .build();
-        Self { url: url.trim_end_matches('/').to_owned(), user: None, agent: config.into() }
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            user: None,
+            database: None,
+            agent: config.into(),
+        }
     }
 
     /// The same, as this user.
     pub fn with_user(mut self, user: &User) -> Self {
         self.user = Some(user.clone());
+        self
+    }
+
+    /// The same, with names that say no database meaning this one.
+    pub fn with_database(mut self, database: &'static str) -> Self {
+        self.database = Some(database);
         self
     }
 
@@ -47,6 +59,9 @@ impl Client {
             request = request
                 .header("X-ClickHouse-User", &user.name)
                 .header("X-ClickHouse-Key", &user.password);
+        }
+        if let Some(database) = self.database {
+            request = request.header("X-ClickHouse-Database", database);
         }
         let mut answer = request
             .send(statement)

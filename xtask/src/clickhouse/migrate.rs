@@ -33,6 +33,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// idempotent, so a run after a broken one is safe.
 pub fn apply(client: &Client, folder: &Path) -> Result<usize> {
     client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}"))?;
+    let client = client.clone().with_database(DATABASE);
     let files = sql_files(folder)?;
     for file in &files {
         let text = std::fs::read_to_string(file)

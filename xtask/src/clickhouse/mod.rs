@@ -12,6 +12,7 @@ pub mod users;
 use crate::{ffi, paths};
 use anyhow::{Context, Result, anyhow, bail};
 use client::Client;
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -52,6 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
         port_is_free(port)?;
     }
     let signals = ffi::StopSignals::block()?;
+    let _lock = lock(&args.data_dir)?;
     let users = users::Users::open_or_draw(&args.data_dir)?;
     let config = config::write(&args.data_dir, args.http_port, args.tcp_port, &users)?;
     let client = Client::new(&format!("http://127.0.0.1:{}", args.http_port));
@@ -122,6 +124,20 @@ pub fn port_is_free(port: u16) -> Result<()> {
     })
 }
 
+/// A port that nothing listens on now. Below 32768: above, the kernel gives them away itself, and
+/// one was once taken between the look and the use.
+pub fn free_port() -> Result<u16> {
+    let mut bytes = [0; 2];
+    for _ in 0..200 {
+        getrandom::fill(&mut bytes).map_err(|error| anyhow!("no randomness: {error}"))?;
+        let port = 20_000 + u16::from_le_bytes(bytes) % 12_000;
+        if port_is_free(port).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port between 20000 and 32000")
+}
+
 fn prepare(admin: &Client, bare: bool) -> Result<()> {
     wait_until_up(admin)?;
     if bare {
@@ -158,11 +174,31 @@ fn first_sentence(message: &str) -> &str {
     message.split(". (").next().unwrap_or(message)
 }
 
-/// Removes the data of an earlier run.
+/// Removes the data of an earlier run, and nothing that is not such data.
 pub fn reset(data_dir: &Path) -> Result<()> {
-    if data_dir.exists() {
-        std::fs::remove_dir_all(data_dir)
-            .with_context(|| format!("cannot remove {}", data_dir.display()))?;
+    if !data_dir.exists() {
+        return Ok(());
     }
-    Ok(())
+    if !data_dir.join(users::FILE).is_file() {
+        bail!(
+            "{} does not look like a data directory of ours; it is left alone",
+            data_dir.display()
+        );
+    }
+    let _lock = lock(data_dir)?;
+    std::fs::remove_dir_all(data_dir)
+        .with_context(|| format!("cannot remove {}", data_dir.display()))
+}
+
+/// Makes the directory ours until the answer is dropped. ClickHouse has a lock too, but by then
+/// its config would have been written over a running server's.
+fn lock(data_dir: &Path) -> Result<File> {
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))?;
+    let path = data_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("{} is in use by another server; end it first", data_dir.display()),
+    }
 }

@@ -45,8 +45,6 @@ impl Users {
     /// Random even for a demo: any page open in the same browser can reach 127.0.0.1.
     pub fn open_or_draw(data_dir: &Path) -> Result<Self> {
         let file = data_dir.join(FILE);
-        std::fs::create_dir_all(data_dir)
-            .with_context(|| format!("cannot make {}", data_dir.display()))?;
         if let Ok(text) = std::fs::read_to_string(&file) {
             return Self::parse(&text).with_context(|| format!("{} is damaged", file.display()));
         }
@@ -54,6 +52,12 @@ impl Users {
         std::fs::write(&file, format!("{:#}\n", users.json()))
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(users)
+    }
+
+    /// One user for every role: a server that is not ours to divide.
+    pub fn all(user: &User) -> Self {
+        let user = || user.clone();
+        Self { insert: user(), page: user(), read: user(), admin: user(), stop: user() }
     }
 
     /// For programs: role to name and password.

@@ -1,0 +1,331 @@
+//! ClickHouse, the worker and the demo site together: for the demo, and for tests.
+//!
+//! Invariant: no child outlives the stack. It stops them in order when it is dropped; if this
+//! process is killed, the kernel does (Linux).
+
+use crate::clickhouse::client::Client;
+use crate::clickhouse::users::{User, Users};
+use crate::clickhouse::{self, DATABASE, migrate};
+use crate::progress::Step;
+use crate::{ffi, paths, workerd};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The key that the demo's pages use, and the site that it belongs to.
+const DEMO: (&str, &str) = ("pk_demo", "demo");
+
+/// What to start, and where.
+pub struct Plan {
+    /// Port of the site, on 127.0.0.1.
+    pub site_port: u16,
+    /// Port of the embedded ClickHouse, on 127.0.0.1.
+    pub clickhouse_port: u16,
+    /// Where everything that is written goes.
+    pub data_dir: PathBuf,
+    /// Where the worker finds ClickHouse, if not at the embedded one itself: a test's proxy.
+    pub worker_clickhouse_url: Option<String>,
+    /// Origins that may use the demo's key beside the site's own.
+    pub origins: Vec<String>,
+    /// Further sites as the worker's variable `SITES` lists them.
+    pub sites: Vec<Value>,
+    /// Variables of the worker that add to or replace ours.
+    pub vars: Vec<(String, String)>,
+}
+
+/// A running stack.
+pub struct Stack {
+    /// In the order in which they stop: nothing arrives at ClickHouse any more when it ends.
+    children: Vec<(&'static str, Child)>,
+    signals: Signals,
+    site_url: String,
+    clickhouse: Server,
+    data_dir: PathBuf,
+}
+
+/// The ClickHouse in use: the embedded one, or the one that `CLICKHOUSE_URL` names.
+struct Server {
+    url: String,
+    users: Users,
+    embedded: Option<Child>,
+}
+
+impl Stack {
+    /// Starts ClickHouse with its tables, then the worker and the site.
+    pub fn start(plan: &Plan) -> Result<Self> {
+        // From here on a signal waits for `until_told`, so that nothing is left half started.
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
+        std::fs::create_dir_all(&plan.data_dir)
+            .with_context(|| format!("cannot make {}", plan.data_dir.display()))?;
+        let site_url = format!("http://127.0.0.1:{}", plan.site_port);
+
+        let step = Step::new("starting ClickHouse");
+        let clickhouse = match own_server()? {
+            Some(server) => server,
+            None => embedded_server(plan)?,
+        };
+        step.done();
+        let workerd_plan = workerd::Plan {
+            site_port: plan.site_port,
+            worker_vars: worker_vars(plan, &clickhouse),
+            site_vars: site_vars(&clickhouse),
+        };
+        let mut stack = Self {
+            children: Vec::new(),
+            signals,
+            site_url,
+            clickhouse,
+            data_dir: plan.data_dir.clone(),
+        };
+        stack.children.extend(stack.clickhouse.embedded.take().map(|child| ("ClickHouse", child)));
+        let step = Step::new("starting the worker");
+        stack.children.insert(0, ("workerd", workerd::start(&workerd_plan, &plan.data_dir)?));
+        step.done();
+        Ok(stack)
+    }
+
+    /// Where the site answers.
+    pub fn site_url(&self) -> &str {
+        &self.site_url
+    }
+
+    /// Waits for SIGINT, SIGTERM or SIGHUP; an error if a child ends by itself.
+    pub fn until_told(&mut self) -> Result<()> {
+        loop {
+            for signal in self.signals.wait() {
+                if signal != SIGCHLD {
+                    return Ok(());
+                }
+            }
+            for (name, child) in &mut self.children {
+                if let Some(status) = child.try_wait()? {
+                    bail!("{name} ended by itself ({status}); see {}", self.data_dir.display());
+                }
+            }
+        }
+    }
+
+    /// Everything that a test needs to know.
+    fn json(&self) -> Value {
+        let pids =
+            self.children.iter().map(|(name, child)| ((*name).to_owned(), child.id().into()));
+        json!({
+            "site": self.site_url,
+            "clickhouse": self.clickhouse.url,
+            "database": DATABASE,
+            "users": self.clickhouse.users.json(),
+            "key": DEMO.0,
+            "dataDir": self.data_dir,
+            "pids": pids.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.children {
+            stop(child);
+        }
+    }
+}
+
+fn stop(child: &mut Child) {
+    if let Ok(None) = child.try_wait() {
+        ffi::terminate(child.id());
+        // It may have ended in between; then there is nothing to wait for.
+        let _ = child.wait();
+    }
+}
+
+/// `CLICKHOUSE_URL` with its user, who then plays every role but the page's.
+fn own_server() -> Result<Option<Server>> {
+    let Ok(url) = std::env::var("CLICKHOUSE_URL") else { return Ok(None) };
+    let or = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let user =
+        User { name: or("CLICKHOUSE_USER", "default"), password: or("CLICKHOUSE_PASSWORD", "") };
+    let admin = Client::new(&url).with_user(&user);
+    migrate::apply(&admin, &paths::at("worker/schema"))
+        .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
+    Ok(Some(Server { url, users: Users::all(&user), embedded: None }))
+}
+
+/// Starts this program again as `xtask clickhouse` and waits until its tables are there.
+fn embedded_server(plan: &Plan) -> Result<Server> {
+    let log_path = plan.data_dir.join("clickhouse.err");
+    let log = std::fs::File::create(&log_path)
+        .with_context(|| format!("cannot write {}", log_path.display()))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["clickhouse", "--http-port", &plan.clickhouse_port.to_string(), "--data-dir"]);
+    command.arg(&plan.data_dir);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut child =
+        ffi::die_with_parent(&mut command).spawn().context("cannot start ClickHouse")?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    let Some(url) = line.strip_prefix("ready: ") else {
+        stop(&mut child);
+        bail!("ClickHouse did not start: {}", reason(&log_path));
+    };
+    let users = Users::open_or_draw(&plan.data_dir)?;
+    Ok(Server { url: url.trim().to_owned(), users, embedded: Some(child) })
+}
+
+/// The sentence that matters in the server's log.
+fn reason(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let told = text.lines().find_map(|line| line.strip_prefix("error: "));
+    let thrown = text.lines().find(|line| line.starts_with("Code: "));
+    told.or(thrown).unwrap_or("it said nothing").to_owned()
+}
+
+fn worker_vars(plan: &Plan, server: &Server) -> Vec<(String, String)> {
+    let url = plan.worker_clickhouse_url.as_ref().unwrap_or(&server.url);
+    let users = &server.users;
+    let ours = [
+        ("CLICKHOUSE_URL", url.as_str()),
+        ("CLICKHOUSE_DATABASE", DATABASE),
+        ("CLICKHOUSE_INSERT_USER", &users.insert.name),
+        ("CLICKHOUSE_INSERT_PASSWORD", &users.insert.password),
+        ("CLICKHOUSE_READ_USER", &users.read.name),
+        ("CLICKHOUSE_READ_PASSWORD", &users.read.password),
+        ("SITES", &sites(plan)),
+    ];
+    let replaced = |name: &str| plan.vars.iter().any(|(theirs, _)| theirs == name);
+    ours.iter()
+        .filter(|(name, _)| !replaced(name))
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .chain(plan.vars.iter().cloned())
+        .collect()
+}
+
+fn sites(plan: &Plan) -> String {
+    let port = plan.site_port;
+    let mut origins = vec![format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
+    origins.extend(plan.origins.iter().cloned());
+    let mut sites = vec![json!({ "site": DEMO.1, "key": DEMO.0, "origins": origins })];
+    sites.extend(plan.sites.iter().cloned());
+    Value::from(sites).to_string()
+}
+
+/// Only the embedded server has a user whose password a page may see.
+fn site_vars(server: &Server) -> Vec<(String, String)> {
+    let Some(page) = server.embedded.as_ref().map(|_| &server.users.page) else {
+        return Vec::new();
+    };
+    [
+        ("CLICKHOUSE_PUBLIC_URL", server.url.as_str()),
+        ("PAGE_DATABASE", DATABASE),
+        ("PAGE_USER", &page.name),
+        ("PAGE_PASSWORD", &page.password),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// Options of the hidden `cargo xtask stack`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Port of the site; a free one unless given
+    #[arg(long)]
+    site_port: Option<u16>,
+    /// Where the data goes; a fresh folder under target/ that is removed at the end unless given
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Where the worker is to find ClickHouse: a test's proxy before the embedded one
+    #[arg(long)]
+    clickhouse_url: Option<String>,
+    /// A further origin that may use the demo's key
+    #[arg(long)]
+    origin: Vec<String>,
+    /// A further site: {"site", "key", "origins"}
+    #[arg(long, value_parser = site)]
+    site: Vec<Value>,
+    /// A variable of the worker
+    #[arg(long, value_parser = variable)]
+    var: Vec<(String, String)>,
+}
+
+/// Starts the stack for a test: one line of JSON on stdout, the end when stdin closes. The parts
+/// must have been built.
+pub fn run(args: &Args) -> Result<()> {
+    let folder = paths::at("target/stacks").join(std::process::id().to_string());
+    let plan = Plan {
+        site_port: args.site_port.map_or_else(clickhouse::free_port, Ok)?,
+        clickhouse_port: clickhouse::free_port()?,
+        data_dir: args.data_dir.clone().unwrap_or_else(|| folder.clone()),
+        worker_clickhouse_url: args.clickhouse_url.clone(),
+        origins: args.origin.clone(),
+        sites: args.site.clone(),
+        vars: args.var.clone(),
+    };
+    let mut stack = Stack::start(&plan)?;
+    println!("{}", stack.json());
+    std::thread::spawn(|| {
+        // What comes on stdin does not matter, only its end.
+        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        let _ = signal_hook::low_level::raise(SIGTERM);
+    });
+    let outcome = stack.until_told();
+    drop(stack);
+    if args.data_dir.is_none() && outcome.is_ok() {
+        clickhouse::reset(&folder)?;
+    }
+    outcome
+}
+
+fn site(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            site_port: 8787,
+            clickhouse_port: 18123,
+            data_dir: PathBuf::new(),
+            worker_clickhouse_url: None,
+            origins: vec!["http://other.test".to_owned()],
+            sites: vec![json!({ "site": "b", "key": "k", "origins": ["*"] })],
+            vars: vec![("CLICKHOUSE_URL".to_owned(), "http://proxy".to_owned())],
+        }
+    }
+
+    fn server() -> Server {
+        let user = User { name: "u".to_owned(), password: "p".to_owned() };
+        Server { url: "http://real".to_owned(), users: Users::all(&user), embedded: None }
+    }
+
+    #[test]
+    fn a_given_variable_replaces_ours() {
+        let vars = worker_vars(&plan(), &server());
+        let urls: Vec<_> = vars.iter().filter(|(name, _)| name == "CLICKHOUSE_URL").collect();
+        assert_eq!(urls, [&("CLICKHOUSE_URL".to_owned(), "http://proxy".to_owned())]);
+    }
+
+    #[test]
+    fn the_demo_key_is_bound_to_the_site_and_the_given_origins() {
+        let sites: Value = serde_json::from_str(&sites(&plan())).unwrap();
+        let expected = ["http://127.0.0.1:8787", "http://localhost:8787", "http://other.test"];
+        assert_eq!(sites[0]["origins"], json!(expected));
+        assert_eq!(sites[1]["key"], "k");
+    }
+
+    #[test]
+    fn a_foreign_server_has_no_user_for_pages() {
+        assert_eq!(site_vars(&server()), []);
+    }
+}
