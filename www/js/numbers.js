@@ -1,0 +1,58 @@
+// Reads the counts from ClickHouse through the named queries, one round at a time.
+
+const HOURS = 24;
+const TOP = 6;
+const RETRY_MS = 5000;
+
+/**
+ * `wanted()` names the posts to read; what `begin()` answers before a round is handed to
+ * `onNumbers(read, begun)` after it. `refresh()` may be called at any time: while a round runs,
+ * further calls make exactly one more. A failed round is tried again until one succeeds.
+ */
+export function createNumbers(tally, wanted, { begin, onNumbers, onFailure }) {
+  const lastViews = new Map();
+  let running = false;
+  let again = false;
+  let retry;
+
+  async function round() {
+    const begun = begin();
+    const ids = wanted();
+    const [summaries, top] = await Promise.all([
+      tally.posts.getBulkSummaries(ids),
+      tally.posts.getTopPosts(TOP),
+    ]);
+    const hourly = new Map();
+    await Promise.all(
+      ids.map(async (id) => {
+        const views = summaries.get(id)?.views ?? 0;
+        if (lastViews.get(id) === views) return;
+        hourly.set(id, views ? await tally.posts.getHourlyViews(id, HOURS) : []);
+        lastViews.set(id, views);
+      }),
+    );
+    onNumbers({ summaries, top, hourly }, begun);
+  }
+
+  async function refresh() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    clearTimeout(retry);
+    try {
+      do {
+        again = false;
+        await round();
+      } while (again);
+    } catch (error) {
+      onFailure(error);
+      retry = setTimeout(refresh, RETRY_MS);
+    } finally {
+      running = false;
+    }
+  }
+
+  return { refresh };
+}

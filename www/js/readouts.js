@@ -1,0 +1,35 @@
+// The band of live figures: what `stats()` says, written as it changes.
+
+import { byId } from "./dom.js";
+import { count, milliseconds } from "./format.js";
+
+const STORAGE = { indexeddb: "IndexedDB", memory: "memory only" };
+const ENGINE = { wasm: "WebAssembly", fallback: "fallback, no WebAssembly" };
+
+export function createReadouts() {
+  const find = (name) => byId("readouts").querySelector(`[data-stat="${name}"]`);
+  const write = (name, text) => {
+    find(name).textContent = text;
+  };
+
+  return {
+    show(stats) {
+      const dropped = Object.values(stats.dropped).reduce((sum, n) => sum + n, 0);
+      write("tracked", count(stats.tracked));
+      write("delivered", count(stats.delivered));
+      write("waiting", count(stats.waiting));
+      write("dropped", count(dropped));
+      find("dropped").dataset.alarm = String(dropped > 0);
+      find("dropped").title = Object.entries(stats.dropped)
+        .map(([reason, n]) => `${reason}: ${count(n)}`)
+        .join(", ");
+      write("requests", count(stats.requests));
+      write("bytesAnEvent", stats.sent ? count(Math.round(stats.bytes / stats.sent)) : "–");
+      write("mainThread", `${milliseconds(stats.mainThreadMs)} ms`);
+      write(
+        "engine",
+        `${ENGINE[stats.engine] ?? stats.engine}, ${STORAGE[stats.storage] ?? stats.storage}`,
+      );
+    },
+  };
+}
