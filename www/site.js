@@ -70,6 +70,7 @@ function demoConfig(env) {
         database: env.PAGE_DATABASE ?? "default",
         user: env.PAGE_USER,
         password: env.PAGE_PASSWORD,
+        site: "demo",
       }
     : null;
   return Response.json(

@@ -73,9 +73,10 @@ function start(init) {
   }
 
   function away() {
+    const kept = tally.stats().storage === "indexeddb" ? "browser" : "page";
     const since = lastRead ? ` The counts are from ${timeOfDay(lastRead)}.` : "";
     notice(
-      `ClickHouse is not answering just now. What you do is kept in this browser and sent when it is back.${since}`,
+      `ClickHouse is not answering just now. What you do is kept in this ${kept} and sent when it is back.${since}`,
     );
   }
 

@@ -14,10 +14,11 @@ export function createReadouts() {
 
   return {
     show(stats) {
-      const dropped = Object.values(stats.dropped).reduce((sum, n) => sum + n, 0);
       write("tracked", count(stats.tracked));
-      write("delivered", count(stats.delivered));
       write("waiting", count(stats.waiting));
+      if (!stats.engine) return; // it is still being fetched; the queue counts already
+      const dropped = Object.values(stats.dropped).reduce((sum, n) => sum + n, 0);
+      write("delivered", count(stats.delivered));
       write("dropped", count(dropped));
       find("dropped").dataset.alarm = String(dropped > 0);
       find("dropped").title = Object.entries(stats.dropped)
