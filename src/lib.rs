@@ -11,7 +11,7 @@
 //! | [`rng`] | seeded randomness, UUIDs of version 4 and 7 |
 //! | [`error`] | why something from outside was refused |
 //! | [`schema`] | tables and the types of their columns; the built-in table `events` |
-//! | [`column`] | one ClickHouse column type a file: append, encode, walk |
+//! | [`column`](mod@column) | one ClickHouse column type a file: append, encode, walk |
 //! | [`block`] | the Native block: encode on the page, walk and check at the edge |
 //!
 //! # Invariants

@@ -4,7 +4,7 @@
 /// what a page may ask for.
 pub const BLOCK_ROWS: usize = 10_000;
 
-/// Columns in one block: `events` has 26, custom tables seldom more; a lying count beyond this
+/// Columns in one block: `events` has 28, custom tables seldom more; a lying count beyond this
 /// is refused before anything is allocated for it.
 pub const BLOCK_COLUMNS: usize = 128;
 
@@ -15,7 +15,8 @@ pub const NAME_BYTES: usize = 255;
 /// claims 2^30 costs an unguarded server 1 GB and two seconds (measured).
 pub const TYPE_BYTES: usize = 255;
 
-/// How deep types may nest: `Array(Nullable(DateTime64(3)))` is three.
+/// How deep types may nest: `Array(Nullable(DateTime64(3)))` is three, and
+/// `LowCardinality(String)` counts as one.
 pub const TYPE_DEPTH: usize = 8;
 
 /// Bytes of one string value: properties of an event are the longest.

@@ -1,0 +1,45 @@
+//! `DateTime('UTC')`.
+//!
+//! ```text
+//! 2024-01-02 03:04:05        25 7D 93 65        seconds since 1970, u32 little endian
+//! ```
+//! The zone is how the server prints, not what it stores; naming it keeps a server's own zone
+//! out of what people read.
+
+use super::{Fault, Fixed, Scalar, Wire, Zone};
+
+/// A point in time in whole seconds since 1970-01-01T00:00:00Z; the last one is in 2106.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixSeconds(pub u32);
+
+/// A column of `DateTime('UTC')`.
+pub type DateTime = Fixed<UnixSeconds>;
+
+impl Wire for UnixSeconds {
+    const NAME: &'static str = "DateTime('UTC')";
+    const SCALAR: Scalar = Scalar::DateTime(Zone::Utc);
+    const DEFAULT: Self = Self(0);
+    type Bytes = [u8; 4];
+
+    fn to_wire(self) -> Self::Bytes {
+        self.0.to_le_bytes()
+    }
+
+    fn from_wire(bytes: Self::Bytes) -> Result<Self, Fault> {
+        Ok(Self(u32::from_le_bytes(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_seconds_little_endian() {
+        assert_eq!(UnixSeconds(1_704_164_645).to_wire(), [0x25, 0x7d, 0x93, 0x65]);
+        assert_eq!(
+            UnixSeconds::from_wire([0x25, 0x7d, 0x93, 0x65]),
+            Ok(UnixSeconds(1_704_164_645))
+        );
+    }
+}
