@@ -1,1 +1,6 @@
 //! Native tests.
+
+// Clippy allows these in `#[test]` functions only; what those call is a test just as much.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod blocks;
