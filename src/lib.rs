@@ -13,11 +13,23 @@
 //! | [`schema`] | tables and the types of their columns; the built-in table `events` |
 //! | [`column`](mod@column) | one ClickHouse column type a file: append, encode, walk |
 //! | [`block`] | the Native block: encode on the page, walk and check at the edge |
+//! | [`event`] | what a shell hands over: an event, a page |
+//! | [`buffer`] | events as columns, until they are sealed into a batch |
+//! | [`flush`] | when the buffer is flushed by time |
+//! | [`session`] | when a session ends |
+//! | [`destination`] | where batches go, and the address of each |
+//! | [`answer`] | what a receiver's answer means |
+//! | [`outbox`] | sealed batches on their way |
+//! | [`retry`] | how long to wait after a failed try |
+//! | [`pending`] | calls to `flush()` that wait for their batches |
+//! | [`stats`] | what was counted |
+//! | [`tracker`] | the state machine that joins them: `handle_*` in, `poll_output` out |
 //!
 //! # Invariants
 //!
 //! * Directions: `limits time error rng` ← `column` ← `block` ← `buffer`. The modules `flush`,
-//!   `session`, `retry`, `outbox` and `observe` do not know each other; only `tracker` joins them.
+//!   `session`, `retry`, `outbox`, `pending` and `observe` do not know each other; only `tracker`
+//!   joins them.
 //! * The core names neither a shell (`js`, `web`) nor the worker, and has no dependency.
 //! * Nothing here contains SQL.
 //!
@@ -34,10 +46,21 @@
 
 extern crate alloc;
 
+pub mod answer;
 pub mod block;
+pub mod buffer;
 pub mod column;
+pub mod destination;
 pub mod error;
+pub mod event;
+pub mod flush;
 pub mod limits;
+pub mod outbox;
+pub mod pending;
+pub mod retry;
 pub mod rng;
 pub mod schema;
+pub mod session;
+pub mod stats;
 pub mod time;
+pub mod tracker;

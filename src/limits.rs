@@ -37,3 +37,44 @@ pub const ID_BYTES: usize = 512;
 const _: () = assert!(MAX_BYTES <= BLOCK_BYTES);
 const _: () = assert!(STRING_BYTES < MAX_BYTES);
 const _: () = assert!(EVENT_NAME_BYTES <= ID_BYTES && ID_BYTES <= STRING_BYTES);
+
+/// How long a session lasts without an event: half an hour, the field's definition.
+pub const SESSION_IDLE_MS: i64 = 30 * 60 * 1_000;
+
+/// How long a batch may live, by its id's own time: receivers remember ids longer than this, so
+/// that a retry within it is known and one after it is refused.
+pub const BATCH_AGE_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Upper bound of the first backoff.
+pub const BACKOFF_BASE_MS: u64 = 1_000;
+
+/// Upper bound of every backoff: after an outage a page is back within a minute.
+pub const BACKOFF_CAP_MS: u64 = 60_000;
+
+/// The longest `Retry-After` that is honoured; a larger one is a mistake or an attack, and would
+/// keep a batch beyond its life.
+pub const RETRY_AFTER_MAX_MS: u64 = 60 * 60 * 1_000;
+
+/// How long a request may go unanswered before it counts as failed.
+pub const REQUEST_TIMEOUT_MS: u32 = 30_000;
+
+/// Requests in flight at once. Browsers open six connections to a host with HTTP/1.1; the site
+/// needs the others.
+pub const REQUESTS_IN_FLIGHT: usize = 2;
+
+/// Bytes of bodies in flight with `keepalive`. The Fetch standard allows 65,536 for a page and
+/// all its beacons together; the rest is left to the site's own.
+pub const KEEPALIVE_BYTES: usize = 60_000;
+
+/// Bytes of an answer that are read: ours have fewer than 200.
+pub const ANSWER_BYTES: usize = 4_096;
+
+/// Failed tries after which a `flush()` reports failure; the batches stay and are tried again.
+pub const FLUSH_TRIES: u8 = 3;
+
+/// Flushes waited for at once; the oldest is reported as failed beyond that.
+pub const FLUSHES_WAITING: usize = 64;
+
+const _: () = assert!(BACKOFF_BASE_MS <= BACKOFF_CAP_MS);
+const _: () = assert!((BACKOFF_CAP_MS as i64) < BATCH_AGE_MS);
+const _: () = assert!((RETRY_AFTER_MAX_MS as i64) < BATCH_AGE_MS);

@@ -1,6 +1,7 @@
-//! Native tests.
+//! Native tests: the core on its own, every input and every result the test's.
 
 // Clippy allows these in `#[test]` functions only; what those call is a test just as much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod blocks;
+mod tracker;
