@@ -11,6 +11,7 @@ use crate::column::{
 };
 use crate::destination::Destination;
 use crate::event::{Event, Page};
+use crate::limits::PAGE_TEXT_BYTES;
 use crate::outbox::Batch;
 use crate::rng::Uuid;
 
@@ -27,17 +28,17 @@ pub struct PageContext {
 }
 
 impl PageContext {
-    /// A page view under a new id.
+    /// A page view under a new id; texts over [`PAGE_TEXT_BYTES`] lose their end.
     #[must_use]
     pub fn new(id: Uuid, page: &Page<'_>) -> Self {
         Self {
             id,
-            hostname: String::from(page.hostname),
-            pathname: String::from(page.pathname),
-            referrer: String::from(page.referrer),
-            utm_source: String::from(page.utm_source),
-            utm_medium: String::from(page.utm_medium),
-            utm_campaign: String::from(page.utm_campaign),
+            hostname: cut(page.hostname),
+            pathname: cut(page.pathname),
+            referrer: cut(page.referrer),
+            utm_source: cut(page.utm_source),
+            utm_medium: cut(page.utm_medium),
+            utm_campaign: cut(page.utm_campaign),
         }
     }
 
@@ -51,6 +52,11 @@ impl PageContext {
             &self.utm_campaign,
         ]
     }
+}
+
+fn cut(text: &str) -> String {
+    let end = (0..=PAGE_TEXT_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    String::from(end.and_then(|end| text.get(..end)).unwrap_or_default())
 }
 
 /// One row: an event and what the tracker knows around it.
@@ -264,6 +270,14 @@ mod tests {
             assert!(batch.body.len() <= bound, "{} of {bound}", batch.body.len());
             assert!(batch.body.len() + BLOCK_HEAD_BYTES + 22 * rows as usize > bound, "too loose");
         }
+    }
+
+    #[test]
+    fn a_pages_text_is_cut_at_its_limit_between_characters() {
+        assert_eq!(cut(&"x".repeat(PAGE_TEXT_BYTES)).len(), PAGE_TEXT_BYTES);
+        assert_eq!(cut(&"x".repeat(PAGE_TEXT_BYTES + 1)).len(), PAGE_TEXT_BYTES);
+        let odd = "x".repeat(PAGE_TEXT_BYTES - 1) + "é";
+        assert_eq!(cut(&odd), odd[..PAGE_TEXT_BYTES - 1]);
     }
 
     #[test]

@@ -38,6 +38,10 @@ const _: () = assert!(MAX_BYTES <= BLOCK_BYTES);
 const _: () = assert!(STRING_BYTES < MAX_BYTES);
 const _: () = assert!(EVENT_NAME_BYTES <= ID_BYTES && ID_BYTES <= STRING_BYTES);
 
+/// Bytes of one text of a page (its path, its referrer, …); the rest is cut off. No browser's
+/// address bar shows more, and each row of a page carries it.
+pub const PAGE_TEXT_BYTES: usize = 2_048;
+
 /// How long a session lasts without an event: half an hour, the field's definition.
 pub const SESSION_IDLE_MS: i64 = 30 * 60 * 1_000;
 

@@ -24,8 +24,8 @@ impl<'a> Deref for Checked<'a> {
 
 /// Compares a block with a table.
 ///
-/// A column may come in another type in two cases only, both converted by the server without
-/// loss: `String` for `LowCardinality(String)` and `String` for `JSON`.
+/// A column may come in another type in three cases only, all converted by the server without
+/// loss: `String` and `LowCardinality(String)` for each other, and `String` for `JSON`.
 ///
 /// # Errors
 /// [`BlockError`] with every [`Cause`] from [`UnknownColumn`](Cause::UnknownColumn) to
@@ -79,6 +79,10 @@ fn check_column(column: &ColumnView<'_>, spec: &ColumnSpec) -> Result<(), BlockE
 
 /// Whether a column of type `table` may be sent as `sent`.
 fn takes(table: Type, sent: Type) -> bool {
-    let as_string = matches!(table.scalar, Scalar::LowCardinality | Scalar::Json);
-    sent == table || (as_string && sent == Type { scalar: Scalar::String, ..table })
+    let other = match table.scalar {
+        Scalar::LowCardinality | Scalar::Json => Scalar::String,
+        Scalar::String => Scalar::LowCardinality,
+        same => same,
+    };
+    sent == table || sent == Type { scalar: other, ..table }
 }

@@ -6,6 +6,7 @@ use tallymark::column::Wire;
 use tallymark::error::DropReason;
 use tallymark::event::{Event, Page};
 use tallymark::rng::Uuid;
+use tallymark::schema::EVENTS;
 use tallymark::time::UnixMs;
 
 fn values<V: Wire>(body: &[u8], column: &str) -> Vec<V> {
@@ -83,4 +84,29 @@ fn the_batch_id_carries_the_time_at_which_its_buffer_opened() {
     let time = Uuid::parse(id.as_bytes()).unwrap().v7_time().unwrap();
     assert_eq!(time.0, EPOCH + 1_234);
     assert!(url.ends_with(&format!("&at={}", EPOCH + 10_000)), "{url}");
+}
+
+#[test]
+fn what_a_tracker_sends_passes_the_edges_check() {
+    let mut shell = Shell::new(|_| {});
+    let page = Page {
+        hostname: "e.example",
+        pathname: "/a/path",
+        referrer: "https://r.example/",
+        utm_source: "s",
+        utm_medium: "m",
+        utm_campaign: "c",
+    };
+    shell.tracker.handle_page(shell.now(), &page);
+    for _ in 0..500 {
+        let properties = r#"{"n":1}"#;
+        let event = Event { user_id: "u", value: 2.5, properties, ..Event::at(shell.now().wall) };
+        shell.tracker.handle_event(shell.now(), &Event { name: "read", ..event }).unwrap();
+    }
+    shell.drain();
+    let body = shell.tracker.body(shell.sends[0].id);
+    let block = block::walk(body).unwrap();
+    block::check(&block, &EVENTS).unwrap();
+    assert_eq!((block.rows(), block.columns().len()), (500, 16));
+    assert!(body.len() < 500 * 75, "{} bytes: dictionaries for what repeats", body.len());
 }
