@@ -7,12 +7,15 @@
 //! | `clickhouse` | a real ClickHouse inside this process, its users, the migrations |
 //! | `workerd` | the worker and the site in workerd |
 //! | `stack` | the two together, for the demo and for tests |
+//! | `test` | the levels of testing, what their runners said |
+//! | `contract` | rows of the contract against the tests that name them |
 //! | `ffi` | every call into C, and the only `unsafe` |
 //!
 //! Invariant: what fails is told as one sentence on stderr, exit code 1; never a trace.
 
 mod build;
 mod clickhouse;
+mod contract;
 mod demo;
 mod ffi;
 mod paths;
@@ -20,6 +23,7 @@ mod process;
 mod progress;
 mod setup;
 mod stack;
+mod test;
 mod workerd;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +41,8 @@ struct Cli {
 enum Command {
     /// Set up, build and run everything here; prints `ready: <url>`, stops on Ctrl-C
     Demo(demo::Args),
+    /// Set up and run the tests; ends with `N passed, N failed`
+    Test(test::Args),
     /// Build the npm package (pkg/), the worker (worker/dist/) and the demo site (target/www/)
     Build(build::Args),
     /// Run a real ClickHouse from the npm package chdb, until Ctrl-C
@@ -53,6 +59,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::Clickhouse(args) => clickhouse::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
         Command::Stack(args) => stack::run(&args),
     };

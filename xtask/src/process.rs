@@ -33,20 +33,6 @@ pub fn step(name: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program whose own output is worth seeing: it goes to stderr, never to stdout, which
-/// belongs to the command's answer.
-pub fn loud(name: &str, command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("cannot run {}", shown(command)))?;
-    if !status.success() {
-        bail!("{name} failed: {}", shown(command));
-    }
-    Ok(())
-}
-
 /// What a program prints, trimmed, or nothing if it is missing or fails.
 pub fn answer(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
     let output = command(program, args).stdin(Stdio::null()).output().ok()?;

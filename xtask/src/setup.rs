@@ -10,7 +10,7 @@ use std::fs;
 const WASM_BINDGEN: &str = "0.2.130";
 
 /// Runs the browser tests.
-const WASM_PACK: &str = "0.13.1";
+const WASM_PACK: &str = "0.15.1";
 
 const TARGET: &str = "wasm32-unknown-unknown";
 

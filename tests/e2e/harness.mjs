@@ -1,0 +1,240 @@
+// A real stack for `node --test`: ClickHouse, the worker, the site, a proxy that misbehaves on
+// demand, further origins, and Chromium.
+//
+// Each starter takes first whatever has `after(fn)`, the test context or node:test itself, and
+// stops there what it started:
+//
+//     import { after, test } from "node:test";
+//     const stack = await startStack({ after });
+//     test("…", async (t) => { const page = await (await launchChromium(t)).newPage(); … });
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer, request as httpRequest } from "node:http";
+import { extname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/**
+ * Starts the stack of `cargo xtask demo` on free ports with empty tables.
+ *
+ * `behindProxy` puts a {@link startProxy} between the worker and ClickHouse. `origins` are
+ * further origins for the demo's key, `sites` further entries of SITES, `vars` variables of the
+ * worker.
+ *
+ * @returns `{ site, clickhouse, database, key, users, pids, dataDir, proxy, rows, query, stop }`
+ */
+export async function startStack(
+  scope,
+  { behindProxy = false, origins = [], sites = [], vars = {} } = {},
+) {
+  const proxy = behindProxy ? await startProxy(scope) : undefined;
+  const args = ["stack"];
+  if (proxy) args.push("--clickhouse-url", proxy.url);
+  for (const origin of origins) args.push("--origin", origin);
+  for (const site of sites) args.push("--site", JSON.stringify(site));
+  for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
+
+  // It ends when its stdin closes, so also when this process is killed.
+  const child = spawn(xtask(), args, { stdio: ["pipe", "pipe", "pipe"] });
+  const said = [];
+  child.stderr.on("data", (chunk) => said.push(chunk));
+  const exited = once(child, "exit");
+  const [line] = await Promise.race([once(createInterface(child.stdout), "line"), exited]);
+  if (typeof line !== "string") throw new Error(`no stack: ${Buffer.concat(said)}`);
+  const stack = JSON.parse(line);
+  if (proxy) proxy.target = stack.clickhouse;
+
+  const stop = async () => {
+    child.stdin.end();
+    await exited;
+  };
+  scope.after(stop);
+  const query = (statement, options) => queryClickHouse(stack, statement, options);
+  const rows = async (statement, options) => {
+    const text = await query(`${statement} FORMAT JSONEachRow`, options);
+    return text
+      .split("\n")
+      .filter(Boolean)
+      .map((row) => JSON.parse(row));
+  };
+  return { ...stack, proxy, query, rows, stop };
+}
+
+/** Runs one statement straight at ClickHouse, as `role` (of `stack.users`); answers its text. */
+async function queryClickHouse(stack, statement, { role = "admin", params = {} } = {}) {
+  const url = new URL(stack.clickhouse);
+  url.searchParams.set("database", stack.database);
+  url.searchParams.set("output_format_json_quote_64bit_integers", "0");
+  for (const [name, value] of Object.entries(params)) url.searchParams.set(`param_${name}`, value);
+  const { user, password } = stack.users[role];
+  const answer = await fetch(url, {
+    method: "POST",
+    body: statement,
+    headers: { "X-ClickHouse-User": user, "X-ClickHouse-Key": password },
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text.trim());
+  return text;
+}
+
+function xtask() {
+  const path = process.env.XTASK ?? join(ROOT, "target/debug/xtask");
+  if (!existsSync(path)) throw new Error(`${path} is missing: run cargo xtask build`);
+  return path;
+}
+
+// What a proxy can do with a request. A behaviour is `async (request, forward) => answer`, where
+// an answer is `{ status, headers, body }`, or null to cut the connection.
+
+/** Passes on, and passes the answer back. */
+export const pass = (request, forward) => forward();
+
+/** Answers by itself; the target never sees the request. */
+export const answer =
+  (status, body = "", headers = {}) =>
+  () => ({ status, headers, body });
+
+/** Cuts the connection; the target never sees the request. */
+export const refuse = () => null;
+
+/** The target gets the request, the caller never gets the answer. */
+export const loseAnswer = async (request, forward) => {
+  await forward();
+  return null;
+};
+
+/** Waits for the promise, then passes on: how slow something is, is up to the test. */
+export const holdUntil = (promise) => async (request, forward) => {
+  await promise;
+  return forward();
+};
+
+/**
+ * An HTTP proxy before `target` (settable later as `proxy.target`) that misbehaves as told.
+ *
+ * `proxy.next(...behaviours)` is for the requests to come, one each; `proxy.always(behaviour)`
+ * for all others. `proxy.only` is a filter: what it refuses passes untouched. `proxy.requests`
+ * holds `{ method, url, headers, body, status }` of all that the filter took, in order; `status`
+ * is null when the caller got no answer. `await proxy.seen(n)` waits for the n-th of them.
+ */
+export async function startProxy(scope, target) {
+  const queue = [];
+  const waiting = [];
+  let always = pass;
+  const proxy = {
+    target,
+    only: () => true,
+    requests: [],
+    next: (...behaviours) => void queue.push(...behaviours),
+    always: (behaviour) => void (always = behaviour),
+    seen: (count) =>
+      new Promise((resolve) => {
+        waiting.push({ count, resolve });
+        wake();
+      }),
+  };
+  const wake = () => {
+    for (const { count, resolve } of waiting) {
+      if (proxy.requests.length >= count) resolve(proxy.requests[count - 1]);
+    }
+  };
+  const server = await listen(scope, async (incoming, outgoing) => {
+    const chunks = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const { method, url, headers } = incoming;
+    const request = { method, url, headers, body: Buffer.concat(chunks), status: null };
+    const taken = proxy.only(request);
+    if (taken) {
+      proxy.requests.push(request);
+      wake();
+    }
+    const behaviour = taken ? (queue.shift() ?? always) : pass;
+    const reply = await behaviour(request, () => forward(proxy.target, request));
+    if (!reply) return void incoming.socket.destroy();
+    request.status = reply.status;
+    outgoing.writeHead(reply.status, reply.headers).end(reply.body);
+  });
+  proxy.url = server.origin;
+  return proxy;
+}
+
+/** Sends the request to the target byte for byte; a fetch would add and drop headers. */
+function forward(target, { method, url, headers, body }) {
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest(new URL(url, target), { method, headers, agent: false });
+    outgoing.on("error", reject);
+    outgoing.on("response", async (incoming) => {
+      const chunks = [];
+      for await (const chunk of incoming) chunks.push(chunk);
+      const kept = { ...incoming.headers };
+      for (const hop of ["transfer-encoding", "connection", "keep-alive"]) delete kept[hop];
+      resolve({ status: incoming.statusCode, headers: kept, body: Buffer.concat(chunks) });
+    });
+    outgoing.end(body);
+  });
+}
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+};
+
+/**
+ * A further origin. `pages` maps a path to HTML text; any other path is a file of `folder`, for
+ * example the built package. `headers` go with every answer: a CSP.
+ *
+ * @returns `{ origin }`
+ */
+export function serveOrigin(scope, { pages = {}, folder, headers = {} } = {}) {
+  return listen(scope, async (incoming, outgoing) => {
+    const { pathname } = new URL(incoming.url, "http://origin");
+    const page = pages[pathname];
+    if (page !== undefined) {
+      return void outgoing.writeHead(200, { "content-type": TYPES[".html"], ...headers }).end(page);
+    }
+    const type = TYPES[extname(pathname)];
+    const body = folder && type ? await readFile(join(folder, pathname)).catch(() => null) : null;
+    if (body === null) return void outgoing.writeHead(404, headers).end();
+    outgoing.writeHead(200, { "content-type": type, ...headers }).end(body);
+  });
+}
+
+/** Chromium as every test here uses it. */
+export async function launchChromium(scope) {
+  const { chromium } = await import("playwright-core");
+  const args = JSON.parse(readFileSync(new URL("../chromium-flags.json", import.meta.url), "utf8"));
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  const browser = await chromium.launch({ executablePath, args });
+  scope.after(() => browser.close());
+  return browser;
+}
+
+/** Listens on a free port below 32768: the kernel itself gives away those above. */
+async function listen(scope, handler) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer((incoming, outgoing) => {
+      // A handler that throws cuts the connection, as a broken server would.
+      Promise.resolve(handler(incoming, outgoing)).catch(() => incoming.socket.destroy());
+    });
+    server.listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    scope.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return { origin: `http://127.0.0.1:${port}` };
+  }
+  throw new Error("no free port between 20000 and 32000");
+}

@@ -1,0 +1,164 @@
+//! The levels of testing, and what each runs.
+
+use super::browser::Browser;
+use super::outcome::Test;
+use super::runner;
+use crate::setup::{self, Npm};
+use crate::{build, paths, process};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A level; in the order in which they run, quick ones first.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Level {
+    /// Formatting and warnings, Rust and JavaScript
+    Lint,
+    /// cargo test of the whole workspace
+    Native,
+    /// Hostile blocks for 60 s, and a planted bug that must be found
+    Fuzz,
+    /// Both shells in Chromium, by wasm-pack
+    Browser,
+    /// Chromium, workerd and ClickHouse together
+    E2e,
+    /// The npm package as its users get it
+    Package,
+    /// Budgets on what a visitor downloads
+    Size,
+}
+
+/// How long one file of node tests may take before it counts as failed: a hang must not hang the
+/// run.
+const NODE_TEST_TIMEOUT_MS: u32 = 600_000;
+
+/// The same for a whole run of the browser suite.
+const BROWSER_TIMEOUT_S: &str = "300";
+
+impl Level {
+    /// As it is written on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Sets up what it needs and runs it.
+    pub fn run(self) -> Result<Vec<Test>> {
+        setup::for_build(Npm::Tests)?;
+        let name = self.name();
+        match self {
+            Self::Lint => lint(&name),
+            Self::Native => runner::run(
+                &name,
+                "cargo test",
+                &mut process::command("cargo", ["test", "--workspace", "--no-fail-fast"]),
+            ),
+            Self::Fuzz => fuzz(&name),
+            Self::Browser => browser(&name),
+            Self::E2e => {
+                build::all()?;
+                node_tests(&name, "tests/e2e", Some(&Browser::find_or_install()?))
+            }
+            Self::Package => {
+                build::all()?;
+                node_tests(&name, "tests/package", None)
+            }
+            Self::Size => {
+                build::all()?;
+                node_tests(&name, "tests/size", None)
+            }
+        }
+    }
+}
+
+fn lint(level: &str) -> Result<Vec<Test>> {
+    let cargo = |args: &[&str]| process::command("cargo", args);
+    let wasm = ["--target", "wasm32-unknown-unknown"];
+    let clippy = ["clippy", "--quiet"];
+    let deny = ["--", "-D", "warnings"];
+    let checks = [
+        ("rustfmt", cargo(&["fmt", "--all", "--check"])),
+        ("clippy", cargo(&[&clippy[..], &["--workspace", "--all-targets"], &deny].concat())),
+        (
+            "clippy of the shells",
+            cargo(&[&clippy[..], &wasm, &["--features", "js,web"], &deny].concat()),
+        ),
+        (
+            "clippy of the worker's exports",
+            cargo(
+                &[&clippy[..], &wasm, &["-p", "tallymark-worker", "--features", "wasm"], &deny]
+                    .concat(),
+            ),
+        ),
+        (
+            "prettier",
+            process::command(paths::npm_tool("prettier"), ["--check", "--log-level=warn", "."]),
+        ),
+    ];
+    checks.into_iter().map(|(name, mut command)| runner::check(level, name, &mut command)).collect()
+}
+
+fn fuzz(level: &str) -> Result<Vec<Test>> {
+    let mut command = process::command("cargo", ["test", "--release", "--manifest-path"]);
+    runner::run(level, "the fuzz tests", command.arg("tests/fuzz/Cargo.toml"))
+}
+
+fn browser(level: &str) -> Result<Vec<Test>> {
+    let browser = Browser::find_or_install()?;
+    setup::wasm_pack()?;
+    let mut command =
+        process::command(paths::tool("wasm-pack"), ["test", "--headless", "--chrome"]);
+    command.arg("--chromedriver").arg(&browser.driver);
+    // The runner comes from target/tools, never from the network.
+    command.args(["--mode", "no-install", "--", "--features", "js,web", "--test", "browser"]);
+    command.env("PATH", tools_first()?);
+    command.env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", browser.webdriver_json()?);
+    command.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT_S);
+    runner::run(level, "wasm-pack", &mut command)
+}
+
+/// Runs every `*.test.mjs` of the folder, one file after another: they share two cores.
+fn node_tests(level: &str, folder: &str, browser: Option<&Browser>) -> Result<Vec<Test>> {
+    let files = test_files(folder)?;
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut command = process::command("node", ["--test", "--test-concurrency=1"]);
+    command.arg(format!("--test-timeout={NODE_TEST_TIMEOUT_MS}"));
+    command.arg("--test-reporter=./tests/reporter.mjs").args(files);
+    for_node(&mut command, browser)?;
+    runner::run(level, "node --test", &mut command)
+}
+
+/// What the harness wants to know.
+pub fn for_node(command: &mut Command, browser: Option<&Browser>) -> Result<()> {
+    command.env("XTASK", std::env::current_exe()?);
+    if let Some(browser) = browser {
+        command.env("CHROMIUM", &browser.chromium);
+    }
+    Ok(())
+}
+
+fn test_files(folder: &str) -> Result<Vec<PathBuf>> {
+    let folder = paths::at(folder);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.mjs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn tools_first() -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders =
+        std::iter::once(paths::at("target/tools/bin")).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).context("PATH cannot be extended")
+}
