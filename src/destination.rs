@@ -105,7 +105,7 @@ const fn hex_digit(nibble: u8) -> char {
 }
 
 /// A number in decimal. Not `format!`: that costs the page 1.5 KB (measured).
-fn push_decimal(url: &mut String, mut number: u64) {
+pub(crate) fn push_decimal(text: &mut String, mut number: u64) {
     let mut digits = [b'0'; 20];
     let mut first = digits.len();
     for (at, digit) in digits.iter_mut().enumerate().rev() {
@@ -116,7 +116,7 @@ fn push_decimal(url: &mut String, mut number: u64) {
             break;
         }
     }
-    digits.iter().skip(first).for_each(|&digit| url.push(char::from(digit)));
+    digits.iter().skip(first).for_each(|&digit| text.push(char::from(digit)));
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 //! | [`pending`] | calls to `flush()` that wait for their batches |
 //! | [`stats`] | what was counted |
 //! | [`tracker`] | the state machine that joins them: `handle_*` in, `poll_output` out |
+//! | `js` (feature) | the shell of the npm package; `src/effects/` is its JavaScript side |
 //!
 //! # Invariants
 //!
@@ -54,6 +55,8 @@ pub mod destination;
 pub mod error;
 pub mod event;
 pub mod flush;
+#[cfg(feature = "js")]
+pub mod js;
 pub mod limits;
 pub mod outbox;
 pub mod pending;

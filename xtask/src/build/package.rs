@@ -14,7 +14,8 @@ const TRACKER: wasm::Module = wasm::Module {
     out: "target/page-bindgen",
 };
 
-/// How the entries are bundled; each `*.js` at the top of `pkg-template/` is an entry.
+/// How the entries are bundled; each `*.js` at the top of `pkg-template/` is an entry. What they
+/// import dynamically becomes a file of its own, with a hash of its content in the name.
 const ESBUILD: &[&str] = &[
     "--bundle",
     "--format=esm",
@@ -41,12 +42,19 @@ pub fn build() -> Result<()> {
     if entries.is_empty() {
         bail!("pkg-template/ has no entry (*.js) to make the npm package from");
     }
-    let inputs = [template.clone(), glue.clone(), paths::at("package-lock.json")];
+    let inputs = [
+        template.clone(),
+        glue.clone(),
+        paths::at("src/effects"),
+        paths::at("LICENSE"),
+        paths::at("package-lock.json"),
+    ];
     let words: Vec<String> = ESBUILD.iter().map(|word| (*word).to_owned()).collect();
     stamp::if_changed("package", &inputs, &words, &pkg.join("package.json"), || {
         stamp::fresh(&pkg)?;
         wasm::esbuild("the npm package", &[entries, words.clone()].concat())?;
         stamp::copy_files(&template, &pkg, |file| file.extension().is_none_or(|end| end != "js"))?;
+        stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&glue.join("tallymark_bg.wasm"), &pkg.join("tallymark_bg.wasm"))
     })
 }

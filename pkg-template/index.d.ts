@@ -1,0 +1,245 @@
+// tallymark: every event counted exactly once, in your own ClickHouse.
+
+/** What {@link init} takes. An option that is unknown, wrong or out of range throws, by its name. */
+export interface Options {
+  /** The worker's base URL, absolute. Required unless {@link clickhouse} is given. */
+  endpoint?: string;
+  /** The site's public write key. Required with {@link endpoint}. */
+  key?: string;
+  /** Straight to ClickHouse, without a worker. Whoever sees the page sees these. */
+  clickhouse?: ClickHouse;
+  /** The table. Default `"events"`. */
+  table?: string;
+  /** Rows that make a batch leave. Default 500, from 1 to 10,000. */
+  maxRows?: number;
+  /** {@link maxRows} under another name. */
+  max_buffer_size?: number;
+  /** {@link maxRows} under another name. */
+  flush_at?: number;
+  /** Bytes of a batch that make it leave. Default 56,000, from 1,000 to 1,000,000. */
+  maxBytes?: number;
+  /** Milliseconds between two ticks at which what waits leaves. Default 10,000, from 100 to 3,600,000. */
+  maxTimeMs?: number;
+  /** {@link maxTimeMs} under another name. */
+  flush_interval?: number;
+  /** Rows that may wait in memory; over it the oldest go, counted as `queue_full`. Default 20,000. */
+  maxWaitingRows?: number;
+  /** {@link maxWaitingRows} under another name. */
+  max_queue_size?: number;
+  /** What happens to a batch that nobody answers for: it is tried again. Default `"persist"`. */
+  onFailure?: "persist" | "requeue";
+  /** Sees every event before it counts; what it returns is sent, `null` drops it. */
+  beforeSend?: (event: TrackedEvent) => TrackedEvent | null;
+  /** Hears of every answer to a batch, in a task of its own. */
+  onBatch?: (batch: Batch) => void;
+  /** Tells in the console what is sent, tried again and dropped. Default `false`. */
+  debug?: boolean;
+  /** {@link debug} under another name. */
+  enable_logging?: boolean;
+}
+
+/** A user that may insert into one table and do nothing else. */
+export interface ClickHouse {
+  /** Base URL of its HTTP endpoint, absolute. */
+  url: string;
+  /** Default `"default"`. */
+  database?: string;
+  /** Default `"default"`. */
+  user?: string;
+  /** Default `""`. */
+  password?: string;
+  /** The value of the column `site`, which a worker would know from the key. Default `""`. */
+  site?: string;
+}
+
+/**
+ * What is known of an event. The object is read at the next drain of the queue, at most 100 ms
+ * later: do not change it meanwhile. Every field that is not named here is a property.
+ */
+export interface Fields {
+  /** What kind of thing it happened to, such as `"post"`. At most 200 bytes. */
+  entityType?: string | null;
+  /** Which one. At most 512 bytes. */
+  entityId?: string | number | bigint | null;
+  /** How much. Default 1. Finite. */
+  value?: number | null;
+  /** Who did it. Left out when nobody is known. At most 512 bytes. */
+  userId?: string | number | bigint | null;
+  /** The address as text, or its 4 (IPv4) or 8 (IPv6) numbers. A worker sees the page's own. */
+  ipAddress?: string | readonly number[] | null;
+  /** When it happened, in Unix milliseconds. Default: when `track` is called. */
+  occurredAt?: number | Date | null;
+  /**
+   * More properties. A name that stands beside this one, too, counts there. Together at most
+   * 32,768 bytes of JSON. BigInts become strings of digits, dates ISO 8601, NaN null; undefined,
+   * functions and symbols are left out, and so is what cannot be read (cyclic, a getter that
+   * throws), counted as `droppedProperties`.
+   */
+  properties?: Record<string, unknown> | null;
+  [property: string]: unknown;
+}
+
+/** An event as {@link Options.beforeSend} sees it: all properties are under `properties`. */
+export interface TrackedEvent extends Fields {
+  /** What happened. */
+  name: string;
+  /** Unix milliseconds. */
+  occurredAt: number | Date;
+  properties: Record<string, unknown>;
+}
+
+/** One try of one batch, as it ended. */
+export interface Batch {
+  /** The batch's id, a UUID of version 7; the same for every try. */
+  id: string;
+  /** Events in it. */
+  rows: number;
+  /** Bytes of its body. */
+  bytes: number;
+  /** Milliseconds from the request to its end. */
+  ms: number;
+  /** The answer's HTTP status; 0 for none. */
+  status: number;
+  /** Why it was refused: the worker's code, or ClickHouse's exception code. */
+  code?: string;
+  /** It is durable; it will be tried again; it was dropped. */
+  outcome: "accepted" | "again" | "refused";
+}
+
+/** How a flush ended. */
+export interface FlushResult {
+  /** Whether everything it covered is delivered. */
+  ok: boolean;
+  /** Events delivered. */
+  delivered: number;
+  /** Events dropped: refused, too old, or over a limit. */
+  dropped: number;
+}
+
+/** Why events were dropped. */
+export type DropReason =
+  | "invalid"
+  | "before_send"
+  | "sampled"
+  | "consent"
+  | "queue_full"
+  | "storage_full"
+  | "too_old"
+  | "refused_uncertain"
+  | `refused_${string}`;
+
+/** Counters since {@link init}; of events unless they say otherwise. */
+export interface Stats {
+  /** What runs: `"loading"` until the engine is there. */
+  engine: "loading" | "wasm";
+  /** Where batches wait. */
+  storage: "memory";
+  /** Handed to `track`. */
+  tracked: number;
+  /** Left in at least one request. */
+  sent: number;
+  /** Accepted by the receiver, which means durable. */
+  delivered: number;
+  /** Neither delivered nor dropped yet. */
+  waiting: number;
+  /** In the browser's storage. */
+  stored: number;
+  /** Dropped, by reason. */
+  dropped: Partial<Record<DropReason, number>>;
+  /** Properties (not events) left out because they could not be read. */
+  droppedProperties: number;
+  /** Requests. */
+  requests: number;
+  /** Bytes of all bodies, each try counted. */
+  bytes: number;
+  /** Milliseconds spent on the main thread, `track` and `fetch`'s own work aside. */
+  mainThreadMs: number;
+}
+
+/** Who acted, for the functions of {@link Posts}. */
+export interface Actor {
+  userId?: Fields["userId"];
+  ipAddress?: Fields["ipAddress"];
+}
+
+/** Counts of one post. */
+export interface Summary {
+  views: number;
+  likes: number;
+  unlikes: number;
+  comments: number;
+  shares: number;
+  deleted_comments: number;
+  net_comments: number;
+  net_likes: number;
+}
+
+/** Events and counts of posts: entities of the type `post`. */
+export interface Posts {
+  trackView(id: string | number, actor?: Actor): void;
+  trackLike(id: string | number, actor?: Actor): void;
+  trackUnlike(id: string | number, actor?: Actor): void;
+  /** `id` is the post that is commented on. */
+  trackComment(id: string | number, actor?: Actor): void;
+  trackShare(id: string | number, actor?: Actor): void;
+  /** `id` is the new post's own. */
+  trackPost(id: string | number, actor?: Actor): void;
+  trackDeletePost(id: string | number, actor?: Actor): void;
+  /** `id` is the post that the comment was on, so that net comments can be counted. */
+  trackDeleteComment(id: string | number, actor?: Actor): void;
+
+  /** A post's counts; all 0 for one that nobody has seen. */
+  getSummary(id: string | number): Promise<Summary>;
+  /** Views by hour (`YYYY-MM-DDTHH:00:00Z`) of the last `hours`, 24 by default, ascending. */
+  getHourlyViews(
+    id: string | number,
+    hours?: number,
+    options?: { fill?: boolean; refresh?: 1 },
+  ): Promise<{ hour: string; views: number }[]>;
+  /** The most viewed posts of all time, 10 by default. */
+  getTopPosts(
+    limit?: number,
+    options?: { min_views?: number; refresh?: 1 },
+  ): Promise<{ entity_id: string; views: number }[]>;
+  /** The counts of many posts in one query; posts without events are not in the map. */
+  getBulkSummaries(ids: readonly (string | number)[]): Promise<Map<string, Summary>>;
+}
+
+/** A query's answer. */
+export interface Answer<Row = Record<string, unknown>> {
+  data: Row[];
+  columns: { name: string; type: string }[];
+  /** When the answer was computed, Unix ms; null if just now. */
+  cached_at: number | null;
+}
+
+/** What the query functions reject with. */
+export interface TallyError extends Error {
+  name: "TallyError";
+  /** `bad_param`, `unknown_query`, `bad_key`, `forbidden`, `upstream`, `network`, `no_endpoint`. */
+  code: string;
+  /** The answer's HTTP status; 0 if nothing was sent or answered. */
+  status: number;
+}
+
+/** A tracker. */
+export interface Tally {
+  /** Counts an event. Never throws and never waits. */
+  track(name: string, fields?: Fields | null): void;
+  posts: Posts;
+  /** Asks one of the worker's named queries. Rejects with a {@link TallyError}. */
+  query<Row = Record<string, unknown>>(
+    name: string,
+    params?: Record<string, unknown>,
+  ): Promise<Answer<Row>>;
+  /** Sends all that waits now; resolves when it has settled. Rejects if the engine cannot load. */
+  flush(): Promise<FlushResult>;
+  /** Stops the timer, then flushes. */
+  shutdown(): Promise<FlushResult>;
+  /** Events that are neither delivered nor dropped yet. */
+  queueLength(): number;
+  stats(): Stats;
+}
+
+/** Starts a tracker and returns it at once; events are taken from then on. */
+export function init(options: Options): Tally;

@@ -1,0 +1,100 @@
+// The options of `init`: what each may be, its default, its other names (API.md).
+
+const is = (type) => [`a ${type}`, (value) => typeof value === type];
+const text = ["a text that is not empty", (value) => value && typeof value === "string"];
+const anyText = is("string");
+const only = (...values) => [
+  `${values.map((value) => JSON.stringify(value)).join(" or ")} (the rest is not supported yet)`,
+  (value) => values.includes(value),
+];
+const whole = (least, most) => [
+  `a whole number from ${least} to ${most}`,
+  (value) => Number.isInteger(value) && value >= least && value <= most,
+];
+const url = [
+  "an absolute http or https URL without user, query or fragment",
+  (value) => /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(value) && isUrl(value),
+];
+const isUrl = (value) => {
+  try {
+    return new URL(value);
+  } catch {}
+};
+const never = ["left out: it is not supported yet", () => false];
+
+/** name: [[what it must be, check], default]. */
+const OPTIONS = {
+  endpoint: [url],
+  key: [text],
+  clickhouse: [["an object", (value) => value && typeof value === "object"]],
+  table: [text, "events"],
+  maxRows: [whole(1, 10_000), 500],
+  maxBytes: [whole(1_000, 1_000_000), 56_000],
+  maxTimeMs: [whole(100, 3_600_000), 10_000],
+  maxWaitingRows: [whole(1, 10_000_000), 20_000],
+  beforeSend: [is("function")],
+  onBatch: [is("function")],
+  debug: [is("boolean"), false],
+  onFailure: [only("persist", "requeue"), "persist"],
+  consent: [only("granted"), "granted"],
+  sample: [only(1), 1],
+  auto: [never],
+  journalBytes: [never],
+  groupTypeIndex: [never],
+};
+
+const ALIASES = {
+  max_buffer_size: "maxRows",
+  flush_at: "maxRows",
+  flush_interval: "maxTimeMs",
+  max_queue_size: "maxWaitingRows",
+  group_type_index: "groupTypeIndex",
+  enable_logging: "debug",
+};
+
+const CLICKHOUSE = {
+  url: [url],
+  database: [text, "default"],
+  user: [text, "default"],
+  password: [anyText, ""],
+  site: [anyText, ""],
+};
+
+function fail(option, must) {
+  throw new TypeError(`tallymark: option ${option} must be ${must}`);
+}
+
+/** Checks what `given` has and fills in what it has not. `undefined` counts as left out. */
+function checked(given, known, prefix) {
+  const config = {};
+  for (const name in known) config[name] = known[name][1];
+  for (const name of Object.keys(given)) {
+    const option = (!prefix && ALIASES[name]) || name;
+    const value = given[name];
+    if (!Object.hasOwn(known, option))
+      throw new TypeError(`tallymark: unknown option ${prefix}${name}`);
+    if (value === undefined) continue;
+    const [must, holds] = known[option][0];
+    if (!holds(value)) fail(prefix + name, must);
+    config[option] = value;
+  }
+  return config;
+}
+
+const withoutSlash = (address) => new URL(address).href.replace(/\/+$/, "");
+
+/** The options with their defaults; throws a TypeError that names the first one that is wrong. */
+export function checkOptions(given) {
+  const config = checked(Object(given), OPTIONS, "");
+  if (config.clickhouse) {
+    if (config.endpoint) fail("clickhouse", "left out when endpoint is given");
+    config.clickhouse = checked(config.clickhouse, CLICKHOUSE, "clickhouse.");
+    if (!config.clickhouse.url) fail("clickhouse.url", "given");
+    config.clickhouse.url = withoutSlash(config.clickhouse.url);
+  } else {
+    if (!config.endpoint) fail("endpoint", "given, or clickhouse");
+    if (!config.key) fail("key", "given with endpoint");
+    config.endpoint = withoutSlash(config.endpoint);
+  }
+  return config;
+}
