@@ -15,6 +15,8 @@ import { createTop } from "./top.js";
 // Short, so that a visitor sees the effect; the default is 10 s.
 const FLUSH_MS = 2000;
 const STATS_MS = 250;
+// Other visitors' events are seen this late; one's own at once.
+const READ_MS = 10_000;
 
 const board = openBoard();
 try {
@@ -83,6 +85,7 @@ function start(init) {
   byId("flush").addEventListener("click", () => tally.flush());
   createLoad(feed.ids, recorder.recordAll, () => tally.stats().waiting === 0);
   setInterval(showStats, STATS_MS);
+  setInterval(() => document.visibilityState === "visible" && numbers.refresh(), READ_MS);
   showStats();
   numbers.refresh();
 }

@@ -16,12 +16,8 @@ export function writeChanging(element, text) {
 function light(element) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   element.animate(
-    [
-      { backgroundColor: "var(--signal)", color: "var(--on-signal)" },
-      { backgroundColor: "var(--signal)", color: "var(--on-signal)", offset: 0.25 },
-      { backgroundColor: "transparent", color: "var(--ink)" },
-    ],
-    { duration: 1400, easing: still ? "steps(1, end)" : "ease-out" },
+    { backgroundColor: ["var(--wash)", "var(--wash)", "transparent"], offset: [0, 0.3, 1] },
+    { duration: 1600, easing: still ? "steps(1, end)" : "ease-out" },
   );
 }
 

@@ -55,6 +55,8 @@ export function createFeed(board, record) {
 
   board.posts().forEach((post) => add(post));
   showEmpty();
+  // A shared link names a post that was not there yet when the browser looked for it.
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
 
   byId("compose").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -2,6 +2,7 @@
 
 const HOURS = 24;
 const TOP = 6;
+const HOUR_MS = 3_600_000;
 const RETRY_MS = 5000;
 
 /**
@@ -10,7 +11,8 @@ const RETRY_MS = 5000;
  * further calls make exactly one more. A failed round is tried again until one succeeds.
  */
 export function createNumbers(tally, wanted, { begin, onNumbers, onFailure }) {
-  const lastViews = new Map();
+  // What each chart was drawn from: it is read again when views came or an hour began.
+  const drawnFrom = new Map();
   let running = false;
   let again = false;
   let retry;
@@ -22,15 +24,11 @@ export function createNumbers(tally, wanted, { begin, onNumbers, onFailure }) {
       tally.posts.getBulkSummaries(ids),
       tally.posts.getTopPosts(TOP),
     ]);
-    const hourly = new Map();
-    await Promise.all(
-      ids.map(async (id) => {
-        const views = summaries.get(id)?.views ?? 0;
-        if (lastViews.get(id) === views) return;
-        hourly.set(id, views ? await tally.posts.getHourlyViews(id, HOURS) : []);
-        lastViews.set(id, views);
-      }),
+    const stale = ids.filter((id) => drawnFrom.get(id) !== chartKey(summaries.get(id)));
+    const hourly = new Map(
+      await Promise.all(stale.map(async (id) => [id, await tally.posts.getHourlyViews(id, HOURS)])),
     );
+    for (const id of stale) drawnFrom.set(id, chartKey(summaries.get(id)));
     onNumbers({ summaries, top, hourly }, begun);
   }
 
@@ -56,3 +54,5 @@ export function createNumbers(tally, wanted, { begin, onNumbers, onFailure }) {
 
   return { refresh };
 }
+
+const chartKey = (summary) => `${summary?.views ?? 0} ${Math.floor(Date.now() / HOUR_MS)}`;

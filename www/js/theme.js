@@ -2,37 +2,36 @@
 // script in the head on purpose: a module would run after the page has flashed in the other one.
 {
   const KEY = "tallymark-demo-theme";
+  const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = () => {
-    try {
-      return localStorage.getItem(KEY);
-    } catch {
-      return null; // storage is blocked: the system's choice holds
-    }
-  };
-  const isDark = () =>
-    (chosen() ?? document.documentElement.dataset.theme) === "dark" ||
-    (!document.documentElement.dataset.theme && system.matches);
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
   const show = () => {
     document.querySelector("#theme")?.setAttribute("aria-pressed", String(isDark()));
     document.dispatchEvent(new Event("themechange"));
   };
 
-  if (chosen()) document.documentElement.dataset.theme = chosen();
+  const choose = (theme) => {
+    root.dataset.theme = theme;
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      // Blocked storage: the choice holds for this page.
+    }
+    show();
+  };
 
+  try {
+    const chosen = localStorage.getItem(KEY);
+    if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+  } catch {
+    // Blocked storage: the system's choice holds.
+  }
+
+  system.addEventListener("change", show);
   addEventListener("DOMContentLoaded", () => {
     show();
-    document.querySelector("#theme")?.addEventListener("click", () => {
-      const theme = isDark() ? "light" : "dark";
-      document.documentElement.dataset.theme = theme;
-      try {
-        localStorage.setItem(KEY, theme);
-      } catch {
-        // Blocked storage: the choice holds for this page.
-      }
-      show();
-    });
+    const button = document.querySelector("#theme");
+    button?.addEventListener("click", () => choose(isDark() ? "light" : "dark"));
   });
-  system.addEventListener("change", show);
 }
