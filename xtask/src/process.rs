@@ -3,7 +3,7 @@
 use crate::progress::Step;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Lines of a failed program's output that are shown.
 const SHOWN_LINES: usize = 40;
@@ -37,6 +37,15 @@ pub fn step(name: &str, command: &mut Command) -> Result<()> {
 pub fn answer(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
     let output = command(program, args).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Asks a child to stop and waits until it has.
+pub fn stop(child: &mut Child) {
+    if let Ok(None) = child.try_wait() {
+        crate::ffi::terminate(child.id());
+        // It may have ended in between; then there is nothing to wait for.
+        let _ = child.wait();
+    }
 }
 
 fn shown(command: &Command) -> String {

@@ -4,17 +4,18 @@
 //! process is killed, the kernel does (Linux).
 
 use crate::clickhouse::client::Client;
+use crate::clickhouse::embedded::Embedded;
 use crate::clickhouse::users::{User, Users};
 use crate::clickhouse::{self, DATABASE, migrate};
 use crate::progress::Step;
-use crate::{ffi, paths, workerd};
+use crate::{paths, process, workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Child;
 
 /// The key that the demo's pages use, and the site that it belongs to.
 const DEMO: (&str, &str) = ("pk_demo", "demo");
@@ -39,19 +40,35 @@ pub struct Plan {
 
 /// A running stack.
 pub struct Stack {
-    /// In the order in which they stop: nothing arrives at ClickHouse any more when it ends.
-    children: Vec<(&'static str, Child)>,
+    workerd: Child,
+    clickhouse: Server,
     signals: Signals,
     site_url: String,
-    clickhouse: Server,
     data_dir: PathBuf,
 }
 
-/// The ClickHouse in use: the embedded one, or the one that `CLICKHOUSE_URL` names.
-struct Server {
-    url: String,
-    users: Users,
-    embedded: Option<Child>,
+/// The ClickHouse in use.
+enum Server {
+    Embedded(Embedded),
+    /// The one that `CLICKHOUSE_URL` names, whose user then plays every role but the page's.
+    Own {
+        url: String,
+        users: Users,
+    },
+}
+
+impl Server {
+    fn url(&self) -> &str {
+        match self {
+            Self::Embedded(Embedded { url, .. }) | Self::Own { url, .. } => url,
+        }
+    }
+
+    fn users(&self) -> &Users {
+        match self {
+            Self::Embedded(Embedded { users, .. }) | Self::Own { users, .. } => users,
+        }
+    }
 }
 
 impl Stack {
@@ -59,33 +76,23 @@ impl Stack {
     pub fn start(plan: &Plan) -> Result<Self> {
         // From here on a signal waits for `until_told`, so that nothing is left half started.
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
-        std::fs::create_dir_all(&plan.data_dir)
-            .with_context(|| format!("cannot make {}", plan.data_dir.display()))?;
         let site_url = format!("http://127.0.0.1:{}", plan.site_port);
 
         let step = Step::new("starting ClickHouse");
         let clickhouse = match own_server()? {
             Some(server) => server,
-            None => embedded_server(plan)?,
+            None => Server::Embedded(Embedded::start(&plan.data_dir, plan.clickhouse_port, false)?),
         };
         step.done();
-        let workerd_plan = workerd::Plan {
+        let step = Step::new("starting the worker");
+        let vars = workerd::Plan {
             site_port: plan.site_port,
             worker_vars: worker_vars(plan, &clickhouse),
             site_vars: site_vars(&clickhouse),
         };
-        let mut stack = Self {
-            children: Vec::new(),
-            signals,
-            site_url,
-            clickhouse,
-            data_dir: plan.data_dir.clone(),
-        };
-        stack.children.extend(stack.clickhouse.embedded.take().map(|child| ("ClickHouse", child)));
-        let step = Step::new("starting the worker");
-        stack.children.insert(0, ("workerd", workerd::start(&workerd_plan, &plan.data_dir)?));
+        let workerd = workerd::start(&vars, &plan.data_dir)?;
         step.done();
-        Ok(stack)
+        Ok(Self { workerd, clickhouse, signals, site_url, data_dir: plan.data_dir.clone() })
     }
 
     /// Where the site answers.
@@ -101,7 +108,11 @@ impl Stack {
                     return Ok(());
                 }
             }
-            for (name, child) in &mut self.children {
+            let mut children = vec![("workerd", &mut self.workerd)];
+            if let Server::Embedded(server) = &mut self.clickhouse {
+                children.push(("ClickHouse", server.child()));
+            }
+            for (name, child) in children {
                 if let Some(status) = child.try_wait()? {
                     bail!("{name} ended by itself ({status}); see {}", self.data_dir.display());
                 }
@@ -111,37 +122,29 @@ impl Stack {
 
     /// Everything that a test needs to know.
     fn json(&self) -> Value {
-        let pids =
-            self.children.iter().map(|(name, child)| ((*name).to_owned(), child.id().into()));
+        let mut pids = json!({ "workerd": self.workerd.id() });
+        if let Server::Embedded(server) = &self.clickhouse {
+            pids["clickhouse"] = server.pid().into();
+        }
         json!({
             "site": self.site_url,
-            "clickhouse": self.clickhouse.url,
+            "clickhouse": self.clickhouse.url(),
             "database": DATABASE,
-            "users": self.clickhouse.users.json(),
+            "users": self.clickhouse.users().json(),
             "key": DEMO.0,
             "dataDir": self.data_dir,
-            "pids": pids.collect::<serde_json::Map<_, _>>(),
+            "pids": pids,
         })
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        for (_, child) in &mut self.children {
-            stop(child);
-        }
+        // The worker first, so that nothing is on its way to ClickHouse when that one ends.
+        process::stop(&mut self.workerd);
     }
 }
 
-fn stop(child: &mut Child) {
-    if let Ok(None) = child.try_wait() {
-        ffi::terminate(child.id());
-        // It may have ended in between; then there is nothing to wait for.
-        let _ = child.wait();
-    }
-}
-
-/// `CLICKHOUSE_URL` with its user, who then plays every role but the page's.
 fn own_server() -> Result<Option<Server>> {
     let Ok(url) = std::env::var("CLICKHOUSE_URL") else { return Ok(None) };
     let or = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
@@ -150,45 +153,14 @@ fn own_server() -> Result<Option<Server>> {
     let admin = Client::new(&url).with_user(&user);
     migrate::apply(&admin, &paths::at("worker/schema"))
         .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
-    Ok(Some(Server { url, users: Users::all(&user), embedded: None }))
-}
-
-/// Starts this program again as `xtask clickhouse` and waits until its tables are there.
-fn embedded_server(plan: &Plan) -> Result<Server> {
-    let log_path = plan.data_dir.join("clickhouse.err");
-    let log = std::fs::File::create(&log_path)
-        .with_context(|| format!("cannot write {}", log_path.display()))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["clickhouse", "--http-port", &plan.clickhouse_port.to_string(), "--data-dir"]);
-    command.arg(&plan.data_dir);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-    let mut child =
-        ffi::die_with_parent(&mut command).spawn().context("cannot start ClickHouse")?;
-    let mut line = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line)?;
-    }
-    let Some(url) = line.strip_prefix("ready: ") else {
-        stop(&mut child);
-        bail!("ClickHouse did not start: {}", reason(&log_path));
-    };
-    let users = Users::open_or_draw(&plan.data_dir)?;
-    Ok(Server { url: url.trim().to_owned(), users, embedded: Some(child) })
-}
-
-/// The sentence that matters in the server's log.
-fn reason(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let told = text.lines().find_map(|line| line.strip_prefix("error: "));
-    let thrown = text.lines().find(|line| line.starts_with("Code: "));
-    told.or(thrown).unwrap_or("it said nothing").to_owned()
+    Ok(Some(Server::Own { url, users: Users::all(&user) }))
 }
 
 fn worker_vars(plan: &Plan, server: &Server) -> Vec<(String, String)> {
-    let url = plan.worker_clickhouse_url.as_ref().unwrap_or(&server.url);
-    let users = &server.users;
+    let url = plan.worker_clickhouse_url.as_deref().unwrap_or(server.url());
+    let users = server.users();
     let ours = [
-        ("CLICKHOUSE_URL", url.as_str()),
+        ("CLICKHOUSE_URL", url),
         ("CLICKHOUSE_DATABASE", DATABASE),
         ("CLICKHOUSE_INSERT_USER", &users.insert.name),
         ("CLICKHOUSE_INSERT_PASSWORD", &users.insert.password),
@@ -215,11 +187,11 @@ fn sites(plan: &Plan) -> String {
 
 /// Only the embedded server has a user whose password a page may see.
 fn site_vars(server: &Server) -> Vec<(String, String)> {
-    let Some(page) = server.embedded.as_ref().map(|_| &server.users.page) else {
+    let Server::Embedded(Embedded { url, users: Users { page, .. }, .. }) = server else {
         return Vec::new();
     };
     [
-        ("CLICKHOUSE_PUBLIC_URL", server.url.as_str()),
+        ("CLICKHOUSE_PUBLIC_URL", url.as_str()),
         ("PAGE_DATABASE", DATABASE),
         ("PAGE_USER", &page.name),
         ("PAGE_PASSWORD", &page.password),
@@ -306,7 +278,7 @@ mod tests {
 
     fn server() -> Server {
         let user = User { name: "u".to_owned(), password: "p".to_owned() };
-        Server { url: "http://real".to_owned(), users: Users::all(&user), embedded: None }
+        Server::Own { url: "http://real".to_owned(), users: Users::all(&user) }
     }
 
     #[test]

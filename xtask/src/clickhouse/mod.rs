@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod config;
+pub mod embedded;
 pub mod migrate;
 pub mod users;
 

@@ -3,6 +3,7 @@
 use super::browser::Browser;
 use super::outcome::Test;
 use super::runner;
+use crate::clickhouse::{self, embedded::Embedded};
 use crate::setup::{self, Npm};
 use crate::{build, paths, process};
 use anyhow::{Context, Result};
@@ -58,7 +59,10 @@ impl Level {
             Self::Browser => browser(&name),
             Self::E2e => {
                 build::all()?;
-                node_tests(&name, "tests/e2e", Some(&Browser::find_or_install()?))
+                let browser = Browser::find_or_install()?;
+                let mut tests = server_tests(&name)?;
+                tests.extend(node_tests(&name, "tests/e2e", Some(&browser))?);
+                Ok(tests)
             }
             Self::Package => {
                 build::all()?;
@@ -116,6 +120,18 @@ fn browser(level: &str) -> Result<Vec<Test>> {
     command.env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", browser.webdriver_json()?);
     command.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT_S);
     runner::run(level, "wasm-pack", &mut command)
+}
+
+/// What a real ClickHouse makes of our bytes, without a worker or a page.
+fn server_tests(level: &str) -> Result<Vec<Test>> {
+    let data_dir = paths::at("target/stacks/server");
+    clickhouse::reset(&data_dir)?;
+    let server = Embedded::start(&data_dir, clickhouse::free_port()?, true)?;
+    let mut command = process::command("cargo", ["test", "--test", "server"]);
+    command.env("CLICKHOUSE_URL", &server.url);
+    command.env("CLICKHOUSE_USER", &server.users.admin.name);
+    command.env("CLICKHOUSE_PASSWORD", &server.users.admin.password);
+    runner::run(level, "cargo test --test server", &mut command)
 }
 
 /// Runs every `*.test.mjs` of the folder, one file after another: they share two cores.
