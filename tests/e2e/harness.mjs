@@ -2,7 +2,8 @@
 // demand, further origins, and Chromium.
 //
 // Each starter takes first whatever has `after(fn)`, the test context or node:test itself, and
-// stops there what it started:
+// stops there what it started. For a whole file start at its top level, not in `before`: what is
+// registered inside a hook ends with the hook.
 //
 //     import { after, test } from "node:test";
 //     const stack = await startStack({ after });
@@ -39,22 +40,41 @@ export async function startStack(
   for (const site of sites) args.push("--site", JSON.stringify(site));
   for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
 
-  // It ends when its stdin closes, so also when this process is killed.
+  const stack = await startXtask(scope, args);
+  if (proxy) proxy.target = stack.clickhouse;
+  return { ...stack, proxy, ...queries(stack) };
+}
+
+/**
+ * Starts ClickHouse alone, with its users and, unless `bare`, its tables.
+ *
+ * @returns `{ clickhouse, database, users, pids, rows, query, stop }`
+ */
+export async function startClickHouse(scope, { bare = false } = {}) {
+  const server = await startXtask(scope, ["stack", bare ? "--bare" : "--clickhouse-only"]);
+  return { ...server, ...queries(server) };
+}
+
+/** Starts a part of the stack; it ends when its stdin closes, so also when we are killed. */
+async function startXtask(scope, args) {
   const child = spawn(xtask(), args, { stdio: ["pipe", "pipe", "pipe"] });
   const said = [];
   child.stderr.on("data", (chunk) => said.push(chunk));
   const exited = once(child, "exit");
   const [line] = await Promise.race([once(createInterface(child.stdout), "line"), exited]);
   if (typeof line !== "string") throw new Error(`no stack: ${Buffer.concat(said)}`);
-  const stack = JSON.parse(line);
-  if (proxy) proxy.target = stack.clickhouse;
-
   const stop = async () => {
     child.stdin.end();
-    await exited;
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`the stack ended with ${code}: ${Buffer.concat(said)}`);
   };
   scope.after(stop);
-  const query = (statement, options) => queryClickHouse(stack, statement, options);
+  return { ...JSON.parse(line), stop };
+}
+
+/** `query` gives a statement's answer as text, `rows` a SELECT's as objects. */
+function queries(server) {
+  const query = (statement, options) => queryClickHouse(server, statement, options);
   const rows = async (statement, options) => {
     const text = await query(`${statement} FORMAT JSONEachRow`, options);
     return text
@@ -62,16 +82,16 @@ export async function startStack(
       .filter(Boolean)
       .map((row) => JSON.parse(row));
   };
-  return { ...stack, proxy, query, rows, stop };
+  return { query, rows };
 }
 
-/** Runs one statement straight at ClickHouse, as `role` (of `stack.users`); answers its text. */
-async function queryClickHouse(stack, statement, { role = "admin", params = {} } = {}) {
-  const url = new URL(stack.clickhouse);
-  url.searchParams.set("database", stack.database);
+/** Runs one statement straight at ClickHouse, as `role` (of `server.users`); answers its text. */
+async function queryClickHouse(server, statement, { role = "admin", params = {} } = {}) {
+  const url = new URL(server.clickhouse);
+  url.searchParams.set("database", server.database);
   url.searchParams.set("output_format_json_quote_64bit_integers", "0");
   for (const [name, value] of Object.entries(params)) url.searchParams.set(`param_${name}`, value);
-  const { user, password } = stack.users[role];
+  const { user, password } = server.users[role];
   const answer = await fetch(url, {
     method: "POST",
     body: statement,

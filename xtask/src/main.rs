@@ -51,7 +51,7 @@ enum Command {
     Migrate(clickhouse::migrate::Args),
     /// The demo's stack for tests
     #[command(hide = true)]
-    Stack(stack::Args),
+    Stack(stack::command::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
-        Command::Stack(args) => stack::run(&args),
+        Command::Stack(args) => stack::command::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

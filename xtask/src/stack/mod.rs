@@ -3,17 +3,18 @@
 //! Invariant: no child outlives the stack. It stops them in order when it is dropped; if this
 //! process is killed, the kernel does (Linux).
 
+pub mod command;
+
 use crate::clickhouse::client::Client;
 use crate::clickhouse::embedded::Embedded;
 use crate::clickhouse::users::{User, Users};
-use crate::clickhouse::{self, DATABASE, migrate};
+use crate::clickhouse::{DATABASE, migrate};
 use crate::progress::Step;
 use crate::{paths, process, workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -121,20 +122,20 @@ impl Stack {
     }
 
     /// Everything that a test needs to know.
-    fn json(&self) -> Value {
-        let mut pids = json!({ "workerd": self.workerd.id() });
-        if let Server::Embedded(server) = &self.clickhouse {
-            pids["clickhouse"] = server.pid().into();
-        }
-        json!({
+    pub fn json(&self) -> Value {
+        let mut json = json!({
             "site": self.site_url,
             "clickhouse": self.clickhouse.url(),
             "database": DATABASE,
             "users": self.clickhouse.users().json(),
             "key": DEMO.0,
             "dataDir": self.data_dir,
-            "pids": pids,
-        })
+            "pids": { "workerd": self.workerd.id() },
+        });
+        if let Server::Embedded(server) = &self.clickhouse {
+            json["pids"]["clickhouse"] = server.pid().into();
+        }
+        json
     }
 }
 
@@ -198,66 +199,6 @@ fn site_vars(server: &Server) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
-}
-
-/// Options of the hidden `cargo xtask stack`.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Port of the site; a free one unless given
-    #[arg(long)]
-    site_port: Option<u16>,
-    /// Where the data goes; a fresh folder under target/ that is removed at the end unless given
-    #[arg(long)]
-    data_dir: Option<PathBuf>,
-    /// Where the worker is to find ClickHouse: a test's proxy before the embedded one
-    #[arg(long)]
-    clickhouse_url: Option<String>,
-    /// A further origin that may use the demo's key
-    #[arg(long)]
-    origin: Vec<String>,
-    /// A further site: {"site", "key", "origins"}
-    #[arg(long, value_parser = site)]
-    site: Vec<Value>,
-    /// A variable of the worker
-    #[arg(long, value_parser = variable)]
-    var: Vec<(String, String)>,
-}
-
-/// Starts the stack for a test: one line of JSON on stdout, the end when stdin closes. The parts
-/// must have been built.
-pub fn run(args: &Args) -> Result<()> {
-    let folder = paths::at("target/stacks").join(std::process::id().to_string());
-    let plan = Plan {
-        site_port: args.site_port.map_or_else(clickhouse::free_port, Ok)?,
-        clickhouse_port: clickhouse::free_port()?,
-        data_dir: args.data_dir.clone().unwrap_or_else(|| folder.clone()),
-        worker_clickhouse_url: args.clickhouse_url.clone(),
-        origins: args.origin.clone(),
-        sites: args.site.clone(),
-        vars: args.var.clone(),
-    };
-    let mut stack = Stack::start(&plan)?;
-    println!("{}", stack.json());
-    std::thread::spawn(|| {
-        // What comes on stdin does not matter, only its end.
-        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
-        let _ = signal_hook::low_level::raise(SIGTERM);
-    });
-    let outcome = stack.until_told();
-    drop(stack);
-    if args.data_dir.is_none() && outcome.is_ok() {
-        clickhouse::reset(&folder)?;
-    }
-    outcome
-}
-
-fn site(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text)
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
