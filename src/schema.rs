@@ -2,7 +2,7 @@
 //!
 //! Migrations under `worker/schema/` are the truth; a test there holds this against them.
 
-use crate::column::{Scalar, Type, Zone};
+use crate::column::{Scalar, Type};
 use crate::limits::{EVENT_NAME_BYTES, ID_BYTES, STRING_BYTES};
 use alloc::borrow::Cow;
 
@@ -74,7 +74,7 @@ pub static EVENTS: Table =
 const LOW_CARDINALITY: Type = Type::scalar(Scalar::LowCardinality);
 const STRING: Type = Type::scalar(Scalar::String);
 const UUID: Type = Type::scalar(Scalar::Uuid);
-const TIME: Type = Type::scalar(Scalar::DateTime64(Zone::Utc));
+const TIME: Type = Type::scalar(Scalar::DateTime64);
 
 const EVENT_COLUMNS: &[ColumnSpec] = &[
     edge("site", LOW_CARDINALITY),

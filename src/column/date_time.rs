@@ -1,23 +1,23 @@
-//! `DateTime('UTC')`.
+//! `DateTime`.
 //!
 //! ```text
 //! 2024-01-02 03:04:05        25 7D 93 65        seconds since 1970, u32 little endian
 //! ```
-//! The zone is how the server prints, not what it stores; naming it keeps a server's own zone
-//! out of what people read.
+//! Without a zone, as the server itself writes it over HTTP even for `DateTime('UTC')`: a type's
+//! zone came to the Native format with a protocol revision, and HTTP speaks none.
 
-use super::{Fault, Fixed, Scalar, Wire, Zone};
+use super::{Fault, Fixed, Scalar, Wire};
 
 /// A point in time in whole seconds since 1970-01-01T00:00:00Z; the last one is in 2106.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub u32);
 
-/// A column of `DateTime('UTC')`.
+/// A column of `DateTime`.
 pub type DateTime = Fixed<UnixSeconds>;
 
 impl Wire for UnixSeconds {
-    const NAME: &'static str = "DateTime('UTC')";
-    const SCALAR: Scalar = Scalar::DateTime(Zone::Utc);
+    const NAME: &'static str = "DateTime";
+    const SCALAR: Scalar = Scalar::DateTime;
     const DEFAULT: Self = Self(0);
     type Bytes = [u8; 4];
 

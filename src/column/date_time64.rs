@@ -5,7 +5,7 @@
 //! ```
 //! The type must be exact: an `Int64` sent for it is read as seconds and answered 200 (measured).
 
-use super::{Fault, Fixed, Scalar, Wire, Zone};
+use super::{Fault, Fixed, Scalar, Wire};
 use crate::time::UnixMs;
 
 /// A column of `DateTime64(3, 'UTC')`.
@@ -13,7 +13,7 @@ pub type DateTime64 = Fixed<UnixMs>;
 
 impl Wire for UnixMs {
     const NAME: &'static str = "DateTime64(3, 'UTC')";
-    const SCALAR: Scalar = Scalar::DateTime64(Zone::Utc);
+    const SCALAR: Scalar = Scalar::DateTime64;
     const DEFAULT: Self = Self(0);
     type Bytes = [u8; 8];
 

@@ -61,7 +61,7 @@ pub use low_cardinality::LowCardinality;
 pub(crate) use low_cardinality::texts as low_cardinality_texts;
 pub use nullable::Nullable;
 pub use string::{Strings, Text, Texts};
-pub use types::{Scalar, Type, TypeError, Zone};
+pub use types::{Scalar, Type, TypeError};
 pub use uuid::Uuids;
 pub use walk::{Longest, Walked, walk};
 

@@ -39,26 +39,21 @@ pub enum Scalar {
     Uuid,
     /// `Date`
     Date,
-    /// `DateTime`
-    DateTime(Zone),
-    /// `DateTime64(3)`
-    DateTime64(Zone),
+    /// `DateTime`, with or without a zone
+    DateTime,
+    /// `DateTime64(3, 'UTC')`, with or without the zone
+    DateTime64,
     /// `IPv6`
     IPv6,
     /// `JSON`
     Json,
 }
 
-/// The time zone that a type of time names: how the server prints it, not what it stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Zone {
-    /// None: the server's own.
-    Server,
-    /// `'UTC'`.
-    Utc,
-}
-
-/// Every scalar with its name.
+/// Every scalar with its name, the one that we write first.
+///
+/// A zone says how the server prints a time, not what it stores, so the same type is read with
+/// and without `'UTC'`. Another zone is refused: the server would refuse one that it does not
+/// know, and with it all that travels in the same insert.
 const SCALARS: &[(Scalar, &str)] = &[
     (Scalar::UInt8, u8::NAME),
     (Scalar::UInt16, u16::NAME),
@@ -74,10 +69,10 @@ const SCALARS: &[(Scalar, &str)] = &[
     (Scalar::LowCardinality, low_cardinality::NAME),
     (Scalar::Uuid, Uuid::NAME),
     (Scalar::Date, Days::NAME),
-    (Scalar::DateTime(Zone::Server), "DateTime"),
-    (Scalar::DateTime(Zone::Utc), UnixSeconds::NAME),
-    (Scalar::DateTime64(Zone::Server), "DateTime64(3)"),
-    (Scalar::DateTime64(Zone::Utc), UnixMs::NAME),
+    (Scalar::DateTime, UnixSeconds::NAME),
+    (Scalar::DateTime, "DateTime('UTC')"),
+    (Scalar::DateTime64, UnixMs::NAME),
+    (Scalar::DateTime64, "DateTime64(3)"),
     (Scalar::IPv6, Ipv6Addr::NAME),
     (Scalar::Json, json::NAME),
 ];
@@ -152,7 +147,7 @@ impl Type {
         Ok(Self { arrays, nullable: nullable.is_some(), scalar })
     }
 
-    /// Appends the name, in the spelling that [`parse`](Self::parse) reads.
+    /// Appends the name, in a spelling that [`parse`](Self::parse) reads.
     pub fn write(&self, out: &mut Vec<u8>) {
         let (open, name, close) = self.pieces();
         for piece in open.chain([name]).chain(close) {
@@ -192,11 +187,24 @@ mod tests {
             for name in [name.to_string(), alloc::format!("Array(Array({name}))")] {
                 let ty = Type::parse(name.as_bytes()).unwrap();
                 assert_eq!(ty.scalar, *scalar);
-                assert_eq!(ty.to_string(), name);
+                let written = ty.to_string();
+                assert!(written == name || matches!(scalar, Scalar::DateTime | Scalar::DateTime64));
                 let mut out = Vec::new();
                 ty.write(&mut out);
-                assert_eq!(out, name.as_bytes());
+                assert_eq!(out, written.as_bytes());
+                assert_eq!(Type::parse(&out), Ok(ty));
             }
+        }
+    }
+
+    #[test]
+    fn a_time_is_the_same_type_with_and_without_utc() {
+        for (name, other) in
+            [("DateTime", "DateTime('UTC')"), ("DateTime64(3, 'UTC')", "DateTime64(3)")]
+        {
+            let ty = Type::parse(name.as_bytes()).unwrap();
+            assert_eq!(Type::parse(other.as_bytes()), Ok(ty));
+            assert_eq!(ty.to_string(), name);
         }
     }
 

@@ -409,10 +409,17 @@ fn an_int64_for_a_time_is_refused() {
 }
 
 #[test]
-fn a_time_without_its_zone_is_refused() {
-    let body = raw(&[1], "DateTime64(3)", &[0; 8]);
+fn a_time_may_come_without_its_zone() {
+    let body = raw(&[1], "DateTime64(3)", &5_i64.to_le_bytes());
     let body = [&body[..2], b"\x0boccurred_at", &body[4..]].concat();
-    assert_eq!(refused(&body), (Cause::WrongType, "occurred_at".into(), None));
+    assert_eq!(refused(&body), (Cause::MissingColumn, "name".into(), None));
+    let block = block::walk(&body).unwrap();
+    assert!(block.columns()[0].values::<UnixMs>().unwrap().eq([UnixMs(5)]));
+}
+
+#[test]
+fn a_time_in_another_zone_is_refused() {
+    assert_eq!(walk_cause(&raw(&[1], "DateTime64(3, 'Mars')", &[0; 8])), Cause::TypeUnknown);
 }
 
 #[test]
