@@ -4,4 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod blocks;
+mod columns;
+#[path = "../golden/format.rs"]
+mod golden_format;
+#[path = "../golden/ours.rs"]
+mod golden_ours;
+mod goldens;
+mod naive;
 mod tracker;
+mod twin;

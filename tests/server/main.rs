@@ -1,0 +1,43 @@
+//! Against a real ClickHouse, which `CLICKHOUSE_URL` names: it reads back what we write.
+
+// Clippy allows these in `#[test]` functions only; what those call is a test just as much.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../golden/format.rs"]
+mod format;
+#[path = "../golden/ours.rs"]
+mod ours;
+
+mod blocks;
+mod client;
+mod goldens;
+
+use client::Client;
+
+/// A database of one test, gone when the test ends.
+struct Database {
+    client: Client,
+    name: String,
+}
+
+impl Database {
+    fn new(test: &str) -> Self {
+        let client = Client::from_env();
+        let name = format!("tallymark_{test}_{}", std::process::id());
+        client.query(&format!("CREATE DATABASE {name}"));
+        Self { client, name }
+    }
+
+    /// Makes a table of these columns; its name with the database's.
+    fn table(&self, name: &str, columns: &str) -> String {
+        let table = format!("{}.{name}", self.name);
+        self.client.query(&format!("CREATE TABLE {table} ({columns}) ENGINE = Memory"));
+        table
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.client.query(&format!("DROP DATABASE {}", self.name));
+    }
+}
