@@ -24,8 +24,7 @@ try {
   start(init);
 } catch (error) {
   createFeed(board, () => {});
-  notice("The tracker could not be loaded, so nothing is counted. Reload the page to try again.");
-  console.error(error);
+  cannotLoad(error);
 }
 
 function start(init) {
@@ -82,12 +81,17 @@ function start(init) {
     );
   }
 
-  byId("flush").addEventListener("click", () => tally.flush());
+  byId("flush").addEventListener("click", () => tally.flush().catch(cannotLoad));
   createLoad(feed.ids, recorder.recordAll, () => tally.stats().waiting === 0);
   setInterval(showStats, STATS_MS);
   setInterval(() => document.visibilityState === "visible" && numbers.refresh(), READ_MS);
   showStats();
   numbers.refresh();
+}
+
+function cannotLoad(error) {
+  notice("The tracker could not be loaded, so nothing is counted. Reload the page to try again.");
+  console.error(error);
 }
 
 function notice(sentence) {

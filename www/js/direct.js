@@ -8,14 +8,18 @@ const ENTITY = { entityType: "post", entityId: "direct" };
 const FLUSH_MS = 2000;
 
 const target = byId("target");
+const cannotLoad = (error) => {
+  target.textContent =
+    "The tracker could not be loaded, so nothing is counted. Reload to try again.";
+  console.error(error);
+};
+
 try {
   const { clickhouse } = await (await fetch("/demo-config.json")).json();
   if (clickhouse) await start(clickhouse);
   else target.textContent = "This site was started without a ClickHouse that a page may reach.";
 } catch (error) {
-  target.textContent =
-    "The tracker could not be loaded, so nothing is counted. Reload to try again.";
-  console.error(error);
+  cannotLoad(error);
 }
 
 async function start(clickhouse) {
@@ -34,5 +38,5 @@ async function start(clickhouse) {
   for (const button of document.querySelectorAll("[data-event]")) {
     button.addEventListener("click", () => tally.track(button.dataset.event, ENTITY));
   }
-  byId("flush").addEventListener("click", () => tally.flush());
+  byId("flush").addEventListener("click", () => tally.flush().catch(cannotLoad));
 }

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { count, milliseconds } from "./format.js";
 
 const STORAGE = { indexeddb: "IndexedDB", memory: "memory only" };
-const ENGINE = { wasm: "WebAssembly", fallback: "fallback, no WebAssembly" };
+const ENGINE = { loading: "loading", wasm: "WebAssembly", fallback: "fallback, no WebAssembly" };
 
 export function createReadouts() {
   const find = (name) => byId("readouts").querySelector(`[data-stat="${name}"]`);
@@ -16,7 +16,6 @@ export function createReadouts() {
     show(stats) {
       write("tracked", count(stats.tracked));
       write("waiting", count(stats.waiting));
-      if (!stats.engine) return; // it is still being fetched; the queue counts already
       const dropped = Object.values(stats.dropped).reduce((sum, n) => sum + n, 0);
       write("delivered", count(stats.delivered));
       write("dropped", count(dropped));
