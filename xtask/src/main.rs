@@ -9,10 +9,12 @@
 //! | `stack` | the two together, for the demo and for tests |
 //! | `test` | the levels of testing, what their runners said |
 //! | `contract` | rows of the contract against the tests that name them |
+//! | `bench` | the budgets of the design, measured |
 //! | `ffi` | every call into C, and the only `unsafe` |
 //!
 //! Invariant: what fails is told as one sentence on stderr, exit code 1; never a trace.
 
+mod bench;
 mod build;
 mod clickhouse;
 mod contract;
@@ -45,6 +47,8 @@ enum Command {
     Test(test::Args),
     /// Build the npm package (pkg/), the worker (worker/dist/) and the demo site (target/www/)
     Build(build::Args),
+    /// Measure the budgets of the design; prints them as a table
+    Bench(bench::Args),
     /// Run a real ClickHouse from the npm package chdb, until Ctrl-C
     Clickhouse(clickhouse::Args),
     /// Apply worker/schema/*.sql to a ClickHouse
@@ -56,6 +60,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Clickhouse(args) => clickhouse::run(&args),
         Command::Demo(args) => demo::run(&args),

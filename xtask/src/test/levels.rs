@@ -136,7 +136,7 @@ fn server_tests(level: &str) -> Result<Vec<Test>> {
 
 /// Runs every `*.test.mjs` of the folder, one file after another: they share two cores.
 fn node_tests(level: &str, folder: &str, browser: Option<&Browser>) -> Result<Vec<Test>> {
-    let files = test_files(folder)?;
+    let files = files_ending(folder, ".test.mjs")?;
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -156,7 +156,8 @@ pub fn for_node(command: &mut Command, browser: Option<&Browser>) -> Result<()> 
     Ok(())
 }
 
-fn test_files(folder: &str) -> Result<Vec<PathBuf>> {
+/// The folder's files whose name ends so, in order; none if there is no folder.
+pub fn files_ending(folder: &str, end: &str) -> Result<Vec<PathBuf>> {
     let folder = paths::at(folder);
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -164,7 +165,7 @@ fn test_files(folder: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder)? {
         let path = entry?.path();
-        if path.to_string_lossy().ends_with(".test.mjs") {
+        if path.to_string_lossy().ends_with(end) {
             files.push(path);
         }
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every level, the runners' own output, the contract, one line at the end.
 
-mod browser;
-mod levels;
+pub mod browser;
+pub mod levels;
 pub mod outcome;
 mod runner;
 

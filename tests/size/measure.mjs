@@ -1,0 +1,41 @@
+// What a visitor downloads: the files of pkg/ by when they are fetched, and their brotli bytes.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { brotliCompressSync, constants } from "node:zlib";
+
+const PKG = new URL("../../pkg/", import.meta.url);
+
+const read = (file) => readFileSync(new URL(file, PKG));
+
+const brotliBytes = (file) => {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  return brotliCompressSync(read(file), { params }).length;
+};
+
+/** The file and all that it imports statically: fetched before its first line runs. */
+function withImports(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  const source = read(file).toString();
+  for (const [, name] of source.matchAll(/(?:\bfrom|\bimport)\s*"(\.\/[^"]+)"/g)) {
+    withImports(name.slice(2), found);
+  }
+  return found;
+}
+
+/** Bytes on the wire of these downloads, headers not counted. */
+export const sum = (files) => [...files].reduce((bytes, file) => bytes + brotliBytes(file), 0);
+
+const entry = JSON.parse(read("package.json")).exports["."].default.slice(2);
+const files = readdirSync(PKG);
+const scripts = files.filter((file) => file.endsWith(".js"));
+const wasm = files.filter((file) => file.endsWith(".wasm"));
+// Queries are fetched at the first query, observers when they are turned on: neither is core.
+const optional = (file) => /^(queries|observe)/.test(file);
+
+/** The files of each stage; a later one holds the earlier one's. */
+export const stages = {
+  firstEvent: [...withImports(entry)],
+  core: [...scripts.filter((file) => !optional(file)), ...wasm],
+  everything: [...scripts, ...wasm],
+};
