@@ -1,1 +1,55 @@
-//! The edge worker core.
+//! The edge of tallymark: a synchronous, pure core that decides, and a thin entry in JavaScript
+//! (`entry/`) that awaits.
+//!
+//! A request is one [`exchange::Exchange`]. The entry does what the last [`exchange::Step`] says
+//! (read a body, fetch, respond), hands back what came of it, and gets the next one.
+//!
+//! # Code map
+//!
+//! | module | job |
+//! |---|---|
+//! | [`limits`] | every bound of the edge, with its reason |
+//! | [`config`] | the environment's variables become typed configuration |
+//! | [`sites`] | write keys, the sites that they belong to, and their origins |
+//! | [`url`] | path and parameters of a request |
+//! | [`routes`] | method and path choose one route |
+//! | [`refusal`] | every refusal: its status, its code, its text |
+//! | [`answer`] | what is sent back, with headers that let a page read it |
+//! | [`batch`] | `/v1/batch` up to the body: version, key, origin, table, id, times |
+//! | [`inflate`] | a gzip body under a cap |
+//! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
+//! | [`block`] | a batch's body becomes the block that is stored |
+//! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
+//! | [`query`] | named queries: files, parameters, request, result |
+//! | [`upstream`] | a request to ClickHouse and what can come of it |
+//! | [`health`] | `/v1/health` |
+//! | [`assets`] | `/tallymark/<file>` |
+//! | [`exchange`] | one request from begin to end |
+//!
+//! # Invariants
+//!
+//! * No IO, no clock, no randomness: the entry passes `now` in.
+//! * Nothing is acknowledged before the sink has said that it is durable.
+//! * SQL is in `schema/` and `queries/`, plus the one `INSERT` of [`insert`].
+//! * A credential is never part of a URL.
+//! * No serde on a batch's way.
+
+pub mod answer;
+pub mod assets;
+pub mod batch;
+pub mod block;
+pub mod config;
+pub mod enrich;
+pub mod exchange;
+pub mod health;
+pub mod inflate;
+pub mod insert;
+pub mod limits;
+pub mod query;
+pub mod refusal;
+pub mod routes;
+pub mod sites;
+pub mod upstream;
+pub mod url;
+#[cfg(feature = "wasm")]
+pub mod wasm;

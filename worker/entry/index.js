@@ -1,0 +1,108 @@
+// The worker's entry: it awaits, the core decides. Each step that the core gives has one effect
+// here, and its result goes back for the next step.
+
+import { Exchange, Worker, initSync } from "#glue";
+import module from "./tallymark_worker_bg.wasm";
+import { readUnder } from "./body.js";
+
+initSync({ module });
+
+let shared;
+
+export default {
+  async fetch(request, env) {
+    shared ??= new Shared(env);
+    const exchange = new Exchange(shared.worker);
+    try {
+      return await run(exchange, request, env);
+    } catch (error) {
+      // A client that went away while it sent, or a mistake of ours: the client may try again.
+      console.error(`tallymark: ${error?.stack ?? error}`);
+      return broken();
+    } finally {
+      exchange.free();
+    }
+  },
+};
+
+class Shared {
+  constructor(env) {
+    this.worker = new Worker(env);
+    this.clientIpHeader = this.worker.clientIpHeader();
+  }
+}
+
+async function run(exchange, request, env) {
+  const { headers, cf } = request;
+  const length = headers.get("content-length");
+  let step = exchange.begin(
+    request.method,
+    request.url,
+    headers.get("origin") ?? undefined,
+    headers.get("sec-fetch-site") ?? undefined,
+    length === null ? undefined : Number(length),
+    (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
+    cf?.country,
+    cf?.region,
+    cf?.city,
+    Date.now(),
+  );
+  let file;
+  for (;;) {
+    switch (step.kind) {
+      case "read": {
+        const body = await readUnder(request, step.capBytes);
+        step = body ? exchange.body(body) : exchange.tooLarge();
+        break;
+      }
+      case "fetch":
+        step = await upstream(exchange, step);
+        break;
+      case "asset":
+        file = await env.ASSETS?.fetch(request.url);
+        step = exchange.asset(file?.status ?? 0);
+        break;
+      case "relay":
+        return new Response(file.body, step);
+      default:
+        if (step.log) console.error(`tallymark: ${step.log}`);
+        return new Response(step.body.length ? step.body : null, step);
+    }
+  }
+}
+
+async function upstream(exchange, { url, headers, body, timeoutMs, answerBytes }) {
+  let answer, bytes;
+  try {
+    answer = await fetch(url, {
+      method: "POST",
+      headers,
+      body,
+      // A redirect would carry the password to another host.
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    bytes = await readUnder(answer, answerBytes);
+  } catch (error) {
+    return exchange.lost(error?.name === "TimeoutError");
+  }
+  if (!bytes) return exchange.lost(false);
+  return exchange.answered(
+    answer.status,
+    answer.headers.get("x-clickhouse-exception-code") ?? undefined,
+    answer.headers.has("x-clickhouse-query-id"),
+    bytes,
+  );
+}
+
+// The one answer that the core cannot give: it is what broke.
+function broken() {
+  const body = { code: "busy", message: "the worker failed; send it again, unchanged" };
+  const headers = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "retry-after",
+    "cache-control": "no-store",
+    "retry-after": "2",
+  };
+  return Response.json(body, { status: 503, headers });
+}

@@ -1,0 +1,358 @@
+//! The environment's variables become typed configuration; every wrong one is named.
+
+use crate::limits;
+use crate::sites::Sites;
+use serde::Deserialize;
+
+/// The worker's variables and secrets as the platform hands them over.
+///
+/// Each is read as whatever it is, so that a wrong type is told by the variable's name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub struct Environment {
+    clickhouse_url: Option<Variable>,
+    clickhouse_database: Option<Variable>,
+    clickhouse_insert_user: Option<Variable>,
+    clickhouse_insert_password: Option<Variable>,
+    clickhouse_read_user: Option<Variable>,
+    clickhouse_read_password: Option<Variable>,
+    sites: Option<Variable>,
+    body_bytes: Option<Variable>,
+    upstream_timeout_ms: Option<Variable>,
+    client_ip_header: Option<Variable>,
+}
+
+/// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Variable {
+    Text(String),
+    Number(f64),
+    Other(serde::de::IgnoredAny),
+}
+
+/// One wrong variable. The message never repeats the value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What it must be.
+    pub message: String,
+}
+
+/// A user of ClickHouse. Sent in headers, never in a URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// `X-ClickHouse-User`.
+    pub name: String,
+    /// `X-ClickHouse-Key`.
+    pub password: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("User").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Everything that the worker is told by its environment, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `CLICKHOUSE_URL`, without a slash at its end.
+    pub clickhouse_url: String,
+    /// `CLICKHOUSE_DATABASE`, default `tallymark`.
+    pub database: String,
+    /// Who inserts: needs `INSERT` on the tables, nothing else.
+    pub insert_user: User,
+    /// Who reads: needs `SELECT`, and should be bounded by its profile.
+    pub read_user: User,
+    /// `SITES`.
+    pub sites: Sites,
+    /// `BODY_BYTES`: the largest body taken, in bytes.
+    pub body_bytes: usize,
+    /// `UPSTREAM_TIMEOUT_MS`: how long ClickHouse may take, in milliseconds.
+    pub upstream_timeout_ms: u32,
+    /// `CLIENT_IP_HEADER`, lower case: the header that holds the client's address. Only a proxy
+    /// that sets it on every request makes it true, hence none by default.
+    pub client_ip_header: Option<String>,
+}
+
+impl Config {
+    /// Checks all variables.
+    ///
+    /// # Errors
+    /// Every wrong variable, with what it must be.
+    pub fn read(from: &Environment) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems(Vec::new());
+        let url = problems.read("CLICKHOUSE_URL", &from.clickhouse_url, None, base_url);
+        let database = problems.read(
+            "CLICKHOUSE_DATABASE",
+            &from.clickhouse_database,
+            Some("tallymark"),
+            name,
+        );
+        let insert_user =
+            problems.read("CLICKHOUSE_INSERT_USER", &from.clickhouse_insert_user, None, user);
+        let insert_password = problems.read(
+            "CLICKHOUSE_INSERT_PASSWORD",
+            &from.clickhouse_insert_password,
+            Some(""),
+            header_value,
+        );
+        let read_user =
+            problems.read("CLICKHOUSE_READ_USER", &from.clickhouse_read_user, None, user);
+        let read_password = problems.read(
+            "CLICKHOUSE_READ_PASSWORD",
+            &from.clickhouse_read_password,
+            Some(""),
+            header_value,
+        );
+        let sites = problems.read("SITES", &from.sites, None, Sites::parse);
+        let body_bytes = problems.read(
+            "BODY_BYTES",
+            &from.body_bytes,
+            Some(&limits::BODY_BYTES.to_string()),
+            |text| number(text, limits::BODY_BYTES_MIN, limits::BODY_BYTES_MAX),
+        );
+        let (least, most) = limits::UPSTREAM_TIMEOUT_MS_RANGE;
+        let upstream_timeout_ms = problems.read(
+            "UPSTREAM_TIMEOUT_MS",
+            &from.upstream_timeout_ms,
+            Some(&limits::UPSTREAM_TIMEOUT_MS.to_string()),
+            |text| number(text, least, most),
+        );
+        let client_ip_header =
+            problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let (
+            Some(clickhouse_url),
+            Some(database),
+            Some(insert_user),
+            Some(insert_password),
+            Some(read_user),
+            Some(read_password),
+            Some(sites),
+            Some(body_bytes),
+            Some(upstream_timeout_ms),
+            Some(client_ip_header),
+        ) = (
+            url,
+            database,
+            insert_user,
+            insert_password,
+            read_user,
+            read_password,
+            sites,
+            body_bytes,
+            upstream_timeout_ms,
+            client_ip_header,
+        )
+        else {
+            return Err(problems.0);
+        };
+        Ok(Self {
+            clickhouse_url,
+            database,
+            insert_user: User { name: insert_user, password: insert_password },
+            read_user: User { name: read_user, password: read_password },
+            sites,
+            body_bytes,
+            upstream_timeout_ms,
+            client_ip_header,
+        })
+    }
+}
+
+/// The wrong variables found so far.
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// One variable, or its default where there is one; `None` once its problem is noted.
+    fn read<T>(
+        &mut self,
+        variable: &'static str,
+        value: &Option<Variable>,
+        default: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = match (value, default) {
+            (Some(Variable::Text(text)), _) => parse(text),
+            (Some(Variable::Number(number)), _) => parse(&number.to_string()),
+            (Some(Variable::Other(_)), _) => Err("must be text".into()),
+            (None, Some(default)) => parse(default),
+            (None, None) => Err("is missing".into()),
+        };
+        parsed.map_err(|message| self.0.push(Problem { variable, message })).ok()
+    }
+}
+
+/// A base URL. Credentials in it would reach logs, hence no `@`.
+fn base_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"@?#".contains(&byte);
+    match host {
+        Some(host)
+            if !host.is_empty()
+                && !host.starts_with('/')
+                && text.len() <= limits::ORIGIN_BYTES
+                && host.bytes().all(plain) =>
+        {
+            Ok(text.trim_end_matches('/').into())
+        }
+        _ => Err("must be like \"https://clickhouse.example.com:8443\", without user, password, \
+                  ? and #"
+            .into()),
+    }
+}
+
+/// A database's name. It goes into URLs, never into SQL.
+fn name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if (1..=limits::SITE_BYTES).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.into());
+    }
+    Err("must be letters, digits and _".into())
+}
+
+/// What an HTTP header can carry unchanged.
+fn header_value(text: &str) -> Result<String, String> {
+    if text.len() <= limits::KEY_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.into());
+    }
+    Err(format!("must be at most {} ASCII characters without spaces", limits::KEY_BYTES))
+}
+
+/// A user's name.
+fn user(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("must not be empty".into()) } else { header_value(text) }
+}
+
+/// The name of a header, or nothing.
+fn header_name(text: &str) -> Result<Option<String>, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if text.len() <= limits::KEY_BYTES && text.bytes().all(plain) {
+        return Ok((!text.is_empty()).then(|| text.to_ascii_lowercase()));
+    }
+    Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
+}
+
+/// A whole number within bounds.
+fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
+    text: &str,
+    least: T,
+    most: T,
+) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(number) if number >= least && number <= most => Ok(number),
+        _ => Err(format!("must be a whole number from {least} to {most}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{
+        "CLICKHOUSE_URL": "http://127.0.0.1:8123/",
+        "CLICKHOUSE_INSERT_USER": "tallymark_insert",
+        "CLICKHOUSE_INSERT_PASSWORD": "in",
+        "CLICKHOUSE_READ_USER": "tallymark_read",
+        "CLICKHOUSE_READ_PASSWORD": "out",
+        "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"*\"]}]",
+        "ASSETS": {"fetch": null}
+    }"#;
+
+    fn read(json: &str) -> Result<Config, Vec<Problem>> {
+        Config::read(&serde_json::from_str(json).unwrap())
+    }
+
+    /// The good environment with one variable replaced, or left out.
+    fn with(variable: &str, value: Option<&str>) -> Result<Config, Vec<Problem>> {
+        let mut json: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+        let all = json.as_object_mut().unwrap();
+        match value {
+            Some(value) => all.insert(variable.into(), serde_json::from_str(value).unwrap()),
+            None => all.remove(variable),
+        };
+        read(&json.to_string())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let config = read(GOOD).unwrap();
+        assert_eq!(config.clickhouse_url, "http://127.0.0.1:8123");
+        assert_eq!(config.database, "tallymark");
+        assert_eq!(
+            config.insert_user,
+            User { name: "tallymark_insert".into(), password: "in".into() }
+        );
+        assert_eq!(
+            config.read_user,
+            User { name: "tallymark_read".into(), password: "out".into() }
+        );
+        assert_eq!((config.body_bytes, config.upstream_timeout_ms), (1_000_000, 10_000));
+        assert_eq!(config.client_ip_header, None);
+    }
+
+    #[test]
+    fn numbers_come_as_numbers_or_as_text() {
+        assert_eq!(with("BODY_BYTES", Some("5000")).unwrap().body_bytes, 5_000);
+        assert_eq!(with("BODY_BYTES", Some("\"5000\"")).unwrap().body_bytes, 5_000);
+        assert_eq!(with("UPSTREAM_TIMEOUT_MS", Some("100")).unwrap().upstream_timeout_ms, 100);
+    }
+
+    #[test]
+    fn the_address_header_is_kept_in_lower_case() {
+        let config = with("CLIENT_IP_HEADER", Some("\"CF-Connecting-IP\"")).unwrap();
+        assert_eq!(config.client_ip_header.as_deref(), Some("cf-connecting-ip"));
+    }
+
+    #[test]
+    fn each_wrong_variable_is_named_with_what_it_must_be() {
+        let url = "must be like \"https://clickhouse.example.com:8443\", without user, password, \
+                   ? and #";
+        let password = "must be at most 128 ASCII characters without spaces";
+        let header = "must be the name of a header, such as cf-connecting-ip, or empty";
+        for (variable, value, message) in [
+            ("CLICKHOUSE_URL", None, "is missing"),
+            ("CLICKHOUSE_URL", Some("\"127.0.0.1:8123\""), url),
+            ("CLICKHOUSE_URL", Some("\"https://\""), url),
+            ("CLICKHOUSE_URL", Some("\"https:///x\""), url),
+            ("CLICKHOUSE_URL", Some("\"https://user:secret@host\""), url),
+            ("CLICKHOUSE_URL", Some("\"https://host/?password=x\""), url),
+            ("CLICKHOUSE_DATABASE", Some("\"\""), "must be letters, digits and _"),
+            ("CLICKHOUSE_DATABASE", Some("\"a&b\""), "must be letters, digits and _"),
+            ("CLICKHOUSE_INSERT_USER", None, "is missing"),
+            ("CLICKHOUSE_INSERT_USER", Some("\"\""), "must not be empty"),
+            ("CLICKHOUSE_INSERT_PASSWORD", Some("\"a\\nb\""), password),
+            ("CLICKHOUSE_READ_USER", Some("true"), "must be text"),
+            ("CLICKHOUSE_READ_PASSWORD", Some("\"ä\""), password),
+            ("SITES", None, "is missing"),
+            ("SITES", Some("\"[]\""), "must list 1 to 10000 sites"),
+            ("BODY_BYTES", Some("999"), "must be a whole number from 1000 to 2000000"),
+            ("BODY_BYTES", Some("2000001"), "must be a whole number from 1000 to 2000000"),
+            ("BODY_BYTES", Some("1000.5"), "must be a whole number from 1000 to 2000000"),
+            ("BODY_BYTES", Some("\"many\""), "must be a whole number from 1000 to 2000000"),
+            ("UPSTREAM_TIMEOUT_MS", Some("99"), "must be a whole number from 100 to 60000"),
+            ("CLIENT_IP_HEADER", Some("\"a b\""), header),
+        ] {
+            let problem = Problem { variable, message: message.into() };
+            assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");
+        }
+    }
+
+    #[test]
+    fn all_wrong_variables_are_named_at_once() {
+        let variables: Vec<_> =
+            read("{}").unwrap_err().iter().map(|problem| problem.variable).collect();
+        assert_eq!(
+            variables,
+            ["CLICKHOUSE_URL", "CLICKHOUSE_INSERT_USER", "CLICKHOUSE_READ_USER", "SITES"]
+        );
+    }
+
+    #[test]
+    fn debug_output_keeps_the_passwords() {
+        let text = format!("{:?}", read(GOOD).unwrap().insert_user);
+        assert_eq!(text, "User { name: \"tallymark_insert\", .. }");
+    }
+}

@@ -1,0 +1,142 @@
+//! From a question to ClickHouse's request.
+
+use super::bind::{Given, bind, from_text, wrong};
+use super::{Access, Catalogue, Query};
+use crate::config::Config;
+use crate::limits;
+use crate::refusal::{Code, Refusal};
+use crate::upstream::Request;
+use crate::url::Url;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tallymark::time::UnixMs;
+
+/// One query with its parameters, as asked for.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The query's name.
+    pub name: String,
+    /// Values by parameter.
+    #[serde(default)]
+    pub params: BTreeMap<String, Given>,
+}
+
+impl Ask {
+    /// What `GET /v1/query/<name>?…` asks for.
+    ///
+    /// # Errors
+    /// `unknown_query`, `bad_param`.
+    pub fn of_url(name: &str, url: &Url<'_>, catalogue: &Catalogue) -> Result<Self, Refusal> {
+        let query = known(name, catalogue)?;
+        let mut params = BTreeMap::new();
+        for (key, text) in url.parameters() {
+            // The key is read elsewhere; without a cache, every answer is a fresh one.
+            if matches!(&*key, "k" | "refresh") {
+                continue;
+            }
+            let param = query.param(&key);
+            let param = param.ok_or_else(|| unknown_param(&key))?;
+            params.insert(key.into_owned(), from_text(param, &text)?);
+        }
+        Ok(Self { name: name.into(), params })
+    }
+}
+
+/// What `POST /v1/query` asks for.
+///
+/// # Errors
+/// `bad_param` for a body that is no list of queries, or too long a list.
+pub fn asks(body: &[u8]) -> Result<Vec<Ask>, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        queries: Vec<Ask>,
+    }
+    let bad = |message: String| Refusal::new(Code::BadParam, message);
+    let Body { queries } = serde_json::from_slice(body).map_err(|error| {
+        bad(format!(
+            "the body must be {{\"queries\": [{{\"name\", \"params\"}}]}}: line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    if queries.len() > limits::QUERIES {
+        return Err(bad(format!("at most {} queries at once", limits::QUERIES)));
+    }
+    Ok(queries)
+}
+
+/// The request to ClickHouse. Its body is a form: the statement, and each parameter apart from it.
+///
+/// No setting is sent, so that the reading user may be `readonly = 1`, which forbids them all.
+///
+/// # Errors
+/// `unknown_query`, `forbidden`, `bad_param`.
+pub fn request(
+    ask: &Ask,
+    catalogue: &Catalogue,
+    site: &str,
+    now: UnixMs,
+    config: &Config,
+) -> Result<Request, Refusal> {
+    let query = known(&ask.name, catalogue)?;
+    if query.head.access != Access::Public {
+        return Err(Refusal::new(Code::Forbidden, "this query wants another key than a site's"));
+    }
+    if let Some(name) = ask.params.keys().find(|name| query.param(name).is_none()) {
+        return Err(unknown_param(name));
+    }
+    let mut form = Form::default();
+    form.push("query", &format!("{}\nFORMAT JSONEachRow", query.sql.trim_end()));
+    form.push("param_site", site);
+    // Seconds with a fraction; the clock is the worker's, so that an answer is that of its time.
+    form.push("param_now", &format!("{}.{:03}", now.0.div_euclid(1_000), now.0.rem_euclid(1_000)));
+    for param in &query.head.params {
+        let value = match (ask.params.get(&param.name), &param.default) {
+            (Some(given), _) => bind(param, given)?,
+            (None, Some(default)) => default.clone(),
+            (None, None) => return Err(wrong(param)),
+        };
+        form.push(&format!("param_{}", param.name), &value);
+    }
+    // The whole result before the first byte: a failure half way is then an error, no short list.
+    let mut request = Request::new(config, &config.read_user, &[("wait_end_of_query", "1")]);
+    request.headers.push(("content-type", Form::CONTENT_TYPE.into()));
+    request.body = form.finish();
+    request.answer_bytes = limits::RESULT_BYTES;
+    Ok(request)
+}
+
+pub(super) fn known<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a Query, Refusal> {
+    let unknown = || Refusal::new(Code::UnknownQuery, "there is no query of this name");
+    catalogue.find(name).ok_or_else(unknown)
+}
+
+fn unknown_param(name: &str) -> Refusal {
+    let name: String = name.chars().take(limits::SITE_BYTES).collect();
+    Refusal::new(Code::BadParam, format!("the query has no parameter {name}"))
+}
+
+/// A `multipart/form-data` body. ClickHouse takes parameters from it, and it has no length that
+/// proxies cut off, as URLs have.
+#[derive(Default)]
+struct Form(Vec<u8>);
+
+impl Form {
+    /// A fixed boundary is safe: it begins with a line break, and no value holds one, see
+    /// [`bind`]; the statement is a file of our own.
+    const CONTENT_TYPE: &'static str = "multipart/form-data; boundary=tallymark-query";
+
+    fn push(&mut self, name: &str, value: &str) {
+        let head = "--tallymark-query\r\ncontent-disposition: form-data; name=\"";
+        for part in [head, name, "\"\r\n\r\n", value, "\r\n"] {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"--tallymark-query--\r\n");
+        self.0
+    }
+}

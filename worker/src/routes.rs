@@ -1,0 +1,128 @@
+//! Method and path choose one route.
+
+use crate::answer::Answer;
+use crate::refusal::{Code, Refusal};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// `POST /v1/batch`.
+    Batch,
+    /// `GET /v1/query/<name>`.
+    Query(&'a str),
+    /// `POST /v1/query`: several at once.
+    Queries,
+    /// `GET /v1/health`.
+    Health,
+    /// `GET /tallymark/<file>`.
+    Asset(&'a str),
+}
+
+impl<'a> Route<'a> {
+    /// Chooses the route, or answers at once: `404` for an unknown path, `405` for another
+    /// method, and a preflight.
+    ///
+    /// # Errors
+    /// That answer.
+    pub fn choose(method: &str, path: &'a str) -> Result<Self, Answer> {
+        let route = match path {
+            "/v1/batch" => Self::Batch,
+            "/v1/query" => Self::Queries,
+            "/v1/health" => Self::Health,
+            _ => match (path.strip_prefix("/v1/query/"), path.strip_prefix("/tallymark/")) {
+                (Some(name), _) => Self::Query(name),
+                (_, Some(file)) => Self::Asset(file),
+                _ => return Err(not_found()),
+            },
+        };
+        match method {
+            "POST" if route.posts() => Ok(route),
+            "GET" | "HEAD" if !route.posts() => Ok(route),
+            "OPTIONS" => Err(Answer::preflight(route.methods())),
+            _ => Err(Answer::bad_method(route.methods())),
+        }
+    }
+
+    /// Whether the route takes a body.
+    const fn posts(self) -> bool {
+        matches!(self, Self::Batch | Self::Queries)
+    }
+
+    /// The methods that the route takes.
+    const fn methods(self) -> &'static str {
+        if self.posts() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" }
+    }
+}
+
+/// The answer for a path that leads nowhere.
+#[must_use]
+pub fn not_found() -> Answer {
+    Refusal::new(Code::NotFound, "there is nothing at this path").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_has_its_route() {
+        for (method, path, route) in [
+            ("POST", "/v1/batch", Route::Batch),
+            ("POST", "/v1/query", Route::Queries),
+            ("GET", "/v1/query/summary", Route::Query("summary")),
+            ("HEAD", "/v1/query/summary", Route::Query("summary")),
+            ("GET", "/v1/health", Route::Health),
+            ("GET", "/tallymark/tracker.js", Route::Asset("tracker.js")),
+        ] {
+            assert_eq!(Route::choose(method, path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn unknown_paths_are_not_found_with_any_method() {
+        // Those of later versions are unknown too.
+        for path in [
+            "/",
+            "/v1",
+            "/v1/batch/",
+            "/V1/batch",
+            "/v1/events",
+            "/ingest-events",
+            "/v1/cdc",
+            "/v1/sql",
+        ] {
+            for method in ["GET", "POST", "OPTIONS"] {
+                let answer = Route::choose(method, path).unwrap_err();
+                assert_eq!(answer.status, 404, "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_methods_are_refused_with_the_right_ones() {
+        for (method, path, methods) in [
+            ("GET", "/v1/batch", "POST, OPTIONS"),
+            ("PUT", "/v1/batch", "POST, OPTIONS"),
+            ("GET", "/v1/query", "POST, OPTIONS"),
+            ("POST", "/v1/query/summary", "GET, HEAD, OPTIONS"),
+            ("DELETE", "/v1/health", "GET, HEAD, OPTIONS"),
+        ] {
+            assert_eq!(
+                Route::choose(method, path),
+                Err(Answer::bad_method(methods)),
+                "{method} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn preflights_are_answered_for_every_route() {
+        assert_eq!(Route::choose("OPTIONS", "/v1/batch"), Err(Answer::preflight("POST, OPTIONS")));
+        let answer = Route::choose("OPTIONS", "/v1/query/top").unwrap_err();
+        assert_eq!(answer.status, 204);
+        assert_eq!(
+            answer.headers[1],
+            ("access-control-allow-methods", "GET, HEAD, OPTIONS".into())
+        );
+    }
+}

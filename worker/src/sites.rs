@@ -1,0 +1,255 @@
+//! Sites: which key belongs to which site, and which origins may use it.
+
+use crate::limits;
+use crate::refusal::{Code, Refusal};
+use crate::url::Url;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// One entry of the variable `SITES`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// The site's name, the first column of every table.
+    #[serde(rename = "site")]
+    pub name: String,
+    /// Its public write key, which also reads the public queries.
+    pub key: String,
+    /// Origins (`https://example.com`) whose pages may use the key; `"*"` allows any and none.
+    pub origins: Vec<String>,
+}
+
+/// All sites of this worker, found by key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sites {
+    /// Sorted by the key's digest. Looking up by digest takes no time that depends on how much
+    /// of a key was guessed.
+    by_digest: Vec<([u8; 32], Site)>,
+}
+
+impl Sites {
+    /// Reads `[{"site", "key", "origins"}]`; the error is a sentence on the variable's value that
+    /// repeats no key.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let sites: Vec<Site> = serde_json::from_str(json).map_err(|error| {
+            format!(
+                "must be JSON [{{\"site\", \"key\", \"origins\": []}}]: line {}, column {}",
+                error.line(),
+                error.column()
+            )
+        })?;
+        if sites.is_empty() || sites.len() > limits::SITES {
+            return Err(format!("must list 1 to {} sites", limits::SITES));
+        }
+        for (index, site) in sites.iter().enumerate() {
+            site.check().map_err(|why| format!("entry {index}: {why}"))?;
+        }
+        let mut by_digest: Vec<_> =
+            sites.into_iter().map(|site| (digest(&site.key), site)).collect();
+        by_digest.sort_by_key(|(digest, _)| *digest);
+        let twice = by_digest.windows(2).find(|pair| matches!(pair, [(a, _), (b, _)] if a == b));
+        if let Some([_, (_, site)]) = twice {
+            return Err(format!("site {:?} has a key that another entry has too", site.name));
+        }
+        Ok(Self { by_digest })
+    }
+
+    /// The site that `key` belongs to, if `origin` may use it.
+    ///
+    /// # Errors
+    /// `bad_key` when no site has the key, `bad_origin` when the site does not allow the origin.
+    pub fn authorize(&self, key: &str, origin: Option<&str>) -> Result<&Site, Refusal> {
+        // The bound comes first: nobody's key is worth hashing a URL's length for.
+        let found = (key.len() <= limits::KEY_BYTES)
+            .then(|| digest(key))
+            .and_then(|digest| self.by_digest.binary_search_by_key(&digest, |(key, _)| *key).ok())
+            .and_then(|at| self.by_digest.get(at));
+        let Some((_, site)) = found else {
+            return Err(Refusal::new(Code::BadKey, "no site has this key (parameter k)"));
+        };
+        if site.allows(origin) {
+            return Ok(site);
+        }
+        Err(Refusal::new(
+            Code::BadOrigin,
+            match origin {
+                Some(origin) => format!("the site of this key does not list the origin {origin}"),
+                None => "the site of this key takes requests of listed origins only".into(),
+            },
+        ))
+    }
+}
+
+impl Site {
+    /// Whether pages of `origin` may use the key. Without an origin the caller is no page.
+    fn allows(&self, origin: Option<&str>) -> bool {
+        self.origins.iter().any(|allowed| allowed == "*" || Some(allowed.as_str()) == origin)
+    }
+
+    /// What is wrong with this entry, if anything.
+    fn check(&self) -> Result<(), String> {
+        if self.name.is_empty() || self.name.len() > limits::SITE_BYTES {
+            return Err(format!("\"site\" must have 1 to {} bytes", limits::SITE_BYTES));
+        }
+        if self.key.is_empty() || self.key.len() > limits::KEY_BYTES {
+            return Err(format!("\"key\" must have 1 to {} bytes", limits::KEY_BYTES));
+        }
+        if self.origins.is_empty() {
+            return Err("\"origins\" must list at least one origin, or \"*\" for any".into());
+        }
+        match self.origins.iter().find(|origin| !is_origin(origin)) {
+            None => Ok(()),
+            Some(bad) => Err(format!(
+                "{bad:?} in \"origins\" must be \"*\" or like \"https://example.com\", lower case, \
+                 without a path"
+            )),
+        }
+    }
+}
+
+/// Whether `text` is spelled as a browser sends `Origin`, or is `*`: a misspelled one would
+/// refuse every page without a word.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |host: &str| {
+        !host.is_empty()
+            && text.len() <= limits::ORIGIN_BYTES
+            && host.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte)
+            })
+    };
+    text == "*" || host.is_some_and(plain)
+}
+
+/// The origin that a request comes from.
+///
+/// A page's `GET` to its own origin carries no `Origin`, but browsers say
+/// `Sec-Fetch-Site: same-origin`, which no script can forge; then it is the worker's own.
+#[must_use]
+pub fn caller<'a>(
+    origin: Option<&'a str>,
+    fetch_site: Option<&str>,
+    url: &Url<'a>,
+) -> Option<&'a str> {
+    origin.or_else(|| (fetch_site == Some("same-origin")).then_some(url.origin))
+}
+
+/// A key's digest.
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = r#"[
+        {"site": "demo", "key": "pk_demo", "origins": ["https://example.com", "http://127.0.0.1:8787"]},
+        {"site": "open", "key": "pk_open", "origins": ["*"]}
+    ]"#;
+
+    fn code(sites: &Sites, key: &str, origin: Option<&str>) -> Result<String, Code> {
+        sites.authorize(key, origin).map(|site| site.name.clone()).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_key_works_from_its_own_origins_only() {
+        let sites = Sites::parse(TWO).unwrap();
+        assert_eq!(code(&sites, "pk_demo", Some("https://example.com")), Ok("demo".into()));
+        assert_eq!(code(&sites, "pk_demo", Some("http://127.0.0.1:8787")), Ok("demo".into()));
+        for origin in [
+            None,
+            Some("null"),
+            Some(""),
+            Some("http://example.com"),
+            Some("https://example.com:8443"),
+            Some("https://example.com.evil.test"),
+            Some("https://sub.example.com"),
+        ] {
+            assert_eq!(code(&sites, "pk_demo", origin), Err(Code::BadOrigin), "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_allows_any_origin_and_none() {
+        let sites = Sites::parse(TWO).unwrap();
+        for origin in [None, Some("null"), Some("https://anything.test")] {
+            assert_eq!(code(&sites, "pk_open", origin), Ok("open".into()));
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_whatever_their_shape() {
+        let sites = Sites::parse(TWO).unwrap();
+        let long = "k".repeat(limits::KEY_BYTES + 1);
+        for key in ["", "pk_dem", "pk_demo2", "PK_DEMO", "*", &long] {
+            assert_eq!(code(&sites, key, Some("https://example.com")), Err(Code::BadKey), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_bad_origin_is_named_in_the_message() {
+        let sites = Sites::parse(TWO).unwrap();
+        assert_eq!(
+            sites.authorize("pk_demo", Some("https://x.test")).unwrap_err().message,
+            "the site of this key does not list the origin https://x.test"
+        );
+    }
+
+    #[test]
+    fn same_origin_gets_count_as_the_worker_s_own_origin() {
+        let url = Url::parse("https://example.com/v1/query/top?k=pk_demo");
+        let own = Some("https://example.com");
+        assert_eq!(caller(None, Some("same-origin"), &url), own);
+        assert_eq!(caller(None, Some("cross-site"), &url), None);
+        assert_eq!(caller(None, None, &url), None);
+        assert_eq!(
+            caller(Some("https://x.test"), Some("same-origin"), &url),
+            Some("https://x.test")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_sites_is_said_without_a_key() {
+        let site = |name: &str, key: &str, origins: &str| {
+            format!(r#"[{{"site":"{name}","key":"{key}","origins":{origins}}}]"#)
+        };
+        let origin = |origin: &str| site("a", "secret", &format!("[\"{origin}\"]"));
+        let bad_origin = |origin: &str| {
+            format!(
+                "entry 0: \"{origin}\" in \"origins\" must be \"*\" or like \
+                 \"https://example.com\", lower case, without a path"
+            )
+        };
+        let shape = |line, column| {
+            format!(
+                "must be JSON [{{\"site\", \"key\", \"origins\": []}}]: line {line}, column {column}"
+            )
+        };
+        let twice = r#"[{"site":"a","key":"secret","origins":["*"]},
+                        {"site":"b","key":"secret","origins":["*"]}]"#;
+        for (json, message) in [
+            ("".into(), shape(1, 0)),
+            ("{}".into(), shape(1, 0)),
+            (r#"[{"site":"a","key":"secret"}]"#.into(), shape(1, 28)),
+            (r#"[{"site":"a","key":"secret","origins":["*"],"x":1}]"#.into(), shape(1, 47)),
+            ("[]".into(), "must list 1 to 10000 sites".into()),
+            (site("", "secret", r#"["*"]"#), "entry 0: \"site\" must have 1 to 64 bytes".into()),
+            (site("a", "", r#"["*"]"#), "entry 0: \"key\" must have 1 to 128 bytes".into()),
+            (
+                site("a", "secret", "[]"),
+                "entry 0: \"origins\" must list at least one origin, or \"*\" for any".into(),
+            ),
+            (origin("https://example.com/"), bad_origin("https://example.com/")),
+            (origin("https://Example.com"), bad_origin("https://Example.com")),
+            (origin("example.com"), bad_origin("example.com")),
+            (origin("https://"), bad_origin("https://")),
+            (origin(""), bad_origin("")),
+            (twice.into(), "site \"b\" has a key that another entry has too".into()),
+        ] {
+            let found = Sites::parse(&json).unwrap_err();
+            assert_eq!(found, message, "{json}");
+            assert!(!found.contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What the entry in JavaScript calls. Every export is synchronous: a panic in an asynchronous one
+//! would poison the isolate for good (measured), and none decides anything.
+
+use crate::answer::Answer;
+use crate::config::Environment;
+use crate::enrich::Place;
+use crate::exchange::{self, Request, Step};
+use crate::upstream::{Outcome, Reply};
+use std::rc::Rc;
+use tallymark::time::UnixMs;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(module = "/entry/step.js")]
+extern "C" {
+    fn read(cap_bytes: usize) -> JsValue;
+    fn fetch(
+        url: &str,
+        headers: &str,
+        body: &[u8],
+        timeout_ms: u32,
+        answer_bytes: usize,
+    ) -> JsValue;
+    fn asset() -> JsValue;
+    fn relay(status: u16, headers: &str) -> JsValue;
+    fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
+}
+
+/// What all requests share; see [`exchange::Worker`].
+#[wasm_bindgen]
+pub struct Worker(Rc<exchange::Worker>);
+
+#[wasm_bindgen]
+impl Worker {
+    /// Reads the environment that the platform hands to each request.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(environment: JsValue) -> Self {
+        // Each variable takes any type, so only an environment that is no object fails here; it
+        // is then one without variables, which /v1/health tells.
+        let environment: Environment =
+            serde_wasm_bindgen::from_value(environment).unwrap_or_default();
+        Self(Rc::new(exchange::Worker::new(&environment)))
+    }
+
+    /// The header that holds the client's address, if any.
+    #[wasm_bindgen(js_name = clientIpHeader)]
+    #[must_use]
+    pub fn client_ip_header(&self) -> Option<String> {
+        self.0.client_ip_header().map(str::to_owned)
+    }
+}
+
+/// One request; see [`exchange::Exchange`].
+#[wasm_bindgen]
+pub struct Exchange(exchange::Exchange);
+
+#[wasm_bindgen]
+impl Exchange {
+    /// An exchange that waits for its begin.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(worker: &Worker) -> Self {
+        Self(exchange::Exchange::new(Rc::clone(&worker.0)))
+    }
+
+    /// See [`exchange::Exchange::begin`].
+    #[allow(clippy::too_many_arguments, reason = "one crossing a request, without an object")]
+    pub fn begin(
+        &mut self,
+        method: &str,
+        url: &str,
+        origin: Option<String>,
+        fetch_site: Option<String>,
+        content_length: Option<usize>,
+        client_ip: Option<String>,
+        country: Option<String>,
+        region: Option<String>,
+        city: Option<String>,
+        now: f64,
+    ) -> JsValue {
+        let step = self.0.begin(&Request {
+            method,
+            url,
+            origin: origin.as_deref(),
+            fetch_site: fetch_site.as_deref(),
+            content_length,
+            client_ip: client_ip.as_deref(),
+            place: Place {
+                country: country.unwrap_or_default(),
+                region: region.unwrap_or_default(),
+                city: city.unwrap_or_default(),
+            },
+            // Date.now() is whole milliseconds, far inside an i64.
+            now: UnixMs(now as i64),
+        });
+        to_js(step)
+    }
+
+    /// See [`exchange::Exchange::body`].
+    pub fn body(&mut self, body: &[u8]) -> JsValue {
+        to_js(self.0.body(body))
+    }
+
+    /// See [`exchange::Exchange::too_large`].
+    #[wasm_bindgen(js_name = tooLarge)]
+    pub fn too_large(&mut self) -> JsValue {
+        to_js(self.0.too_large())
+    }
+
+    /// See [`exchange::Exchange::upstream`]: an answer, whole.
+    pub fn answered(
+        &mut self,
+        status: u16,
+        exception_code: Option<String>,
+        has_query_id: bool,
+        body: Vec<u8>,
+    ) -> JsValue {
+        let reply = Reply { status, exception_code, has_query_id, body };
+        to_js(self.0.upstream(&Outcome::Answer(reply)))
+    }
+
+    /// See [`exchange::Exchange::upstream`]: no answer.
+    pub fn lost(&mut self, timed_out: bool) -> JsValue {
+        let outcome = if timed_out { Outcome::TimedOut } else { Outcome::Failed };
+        to_js(self.0.upstream(&outcome))
+    }
+
+    /// See [`exchange::Exchange::asset`].
+    pub fn asset(&mut self, status: u16) -> JsValue {
+        to_js(self.0.asset(status))
+    }
+}
+
+/// A step as the entry's object; the body is copied once, out of wasm's memory.
+fn to_js(step: Step) -> JsValue {
+    match step {
+        Step::Read { cap_bytes } => read(cap_bytes),
+        Step::Fetch(request) => fetch(
+            &request.url,
+            &lines(&request.headers),
+            &request.body,
+            request.timeout_ms,
+            request.answer_bytes,
+        ),
+        Step::Asset => asset(),
+        Step::Relay(answer) => relay(answer.status, &lines(&answer.headers)),
+        Step::Respond(Answer { status, headers, body, log }) => {
+            respond(status, &lines(&headers), &body, log.as_deref())
+        }
+    }
+}
+
+/// Headers as one text, name and value in turn, a line each: one crossing for all. Neither holds
+/// a line break: names are our own, values are our own or were checked as configuration.
+fn lines(headers: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        for part in [*name, "\n", value, "\n"] {
+            text.push_str(part);
+        }
+    }
+    text
+}
