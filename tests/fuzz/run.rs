@@ -1,0 +1,108 @@
+//! Runs the fuzzer: `cargo test --release --manifest-path tests/fuzz/Cargo.toml`.
+//!
+//! On stable Rust, so without cargo-fuzz: libFuzzer is guided by counters that the compiler puts
+//! in under the flags below, which are those that cargo-fuzz passes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+#[path = "../golden/format.rs"]
+mod format;
+#[path = "../golden/ours.rs"]
+mod ours;
+
+use format::Golden;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const GUIDED: &str = "-Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares \
+    -Ccodegen-units=1";
+
+/// The longest body that is tried. Every branch but those of the size limits is reached by less,
+/// and those have tests of their own.
+const BODY_BYTES: usize = 4096;
+
+/// How long to look; `FUZZ_SECONDS` says otherwise.
+const SECONDS: &str = "60";
+
+#[test]
+fn what_clickhouse_and_we_write_holds() {
+    for (_, body) in seeds() {
+        tallymark_fuzz::holds(&body);
+    }
+}
+
+#[test]
+fn the_block_checker_holds_for_whatever_the_fuzzer_draws() {
+    let output = fuzz("", "holds");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("inline 8-bit counters"), "the fuzzer is blind:\n{told}");
+    let done = told.lines().find(|line| line.starts_with("Done ")).unwrap_or_default();
+    println!("{done}");
+    let runs: u64 = done.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(runs > 0, "{told}");
+}
+
+#[test]
+fn a_bound_check_that_is_taken_out_is_found() {
+    let output = fuzz("--cfg planted_bug", "planted");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "the fuzzer missed the planted bug:\n{told}");
+    assert!(told.contains("the twins disagree: walking takes"), "{told}");
+}
+
+/// Builds the target with these further flags and runs it over a fresh copy of the seeds.
+fn fuzz(flags: &str, run: &str) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(run);
+    let corpus = folder.join("corpus");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&corpus).unwrap();
+    for (name, body) in seeds() {
+        fs::write(corpus.join(name), body).unwrap();
+    }
+    let seconds = env::var("FUZZ_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
+    Command::new(build(flags))
+        .arg(&corpus)
+        .arg(format!("-dict={}/block.dict", env!("CARGO_MANIFEST_DIR")))
+        .arg(format!("-artifact_prefix={}/", folder.display()))
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_len={BODY_BYTES}"))
+        .args(["-seed=26", "-print_final_stats=1"])
+        .output()
+        .unwrap()
+}
+
+/// The target built with counters; with `--target`, so that build scripts go without.
+fn build(flags: &str) -> PathBuf {
+    let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
+    let version = String::from_utf8(version).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let target_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guided");
+    let target_dir =
+        if flags.is_empty() { target_dir } else { target_dir.with_file_name("planted") };
+    let built = Command::new(env::var("CARGO").unwrap())
+        .args(["build", "--quiet", "--release", "--bin=block", "--features=fuzzer"])
+        .args(["--target", host, "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .env("CARGO_TARGET_DIR", &target_dir)
+        .env("RUSTFLAGS", format!("{GUIDED} {flags}"))
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .unwrap();
+    assert!(built.success());
+    target_dir.join(host).join("release/block")
+}
+
+/// What to begin with: ClickHouse's bytes and ours.
+fn seeds() -> Vec<(String, Vec<u8>)> {
+    let goldens = Golden::all().into_iter().map(|golden| (golden.name, golden.bytes));
+    let ours = ours::all();
+    let ours = ours.iter().map(|(name, columns)| (format!("ours_{name}"), ours::encode(columns)));
+    goldens.chain(ours).collect()
+}
