@@ -215,14 +215,11 @@ fn twins(pairs: &[Pair]) -> Vec<naive::Column> {
         rows: pair.rows.clone(),
         data_bytes: 0,
     };
-    let data_bytes = |column: &naive::Column| {
-        let names = column.name.len() + column.ty.len();
-        naive::encode(std::slice::from_ref(column)).len() - names
-    };
+    let bytes = |column: &naive::Column| naive::encode(std::slice::from_ref(column)).len();
     let smaller = |pair: &Pair| {
         let by_dictionary = column(pair, pair.ty);
         let plain = column(pair, &pair.ty.replace("LowCardinality(String)", "String"));
-        if data_bytes(&plain) <= data_bytes(&by_dictionary) { plain } else { by_dictionary }
+        if bytes(&plain) <= bytes(&by_dictionary) { plain } else { by_dictionary }
     };
     pairs.iter().map(smaller).collect()
 }
