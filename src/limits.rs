@@ -42,6 +42,14 @@ const _: () = assert!(EVENT_NAME_BYTES <= ID_BYTES && ID_BYTES <= STRING_BYTES);
 /// address bar shows more, and each row of a page carries it.
 pub const PAGE_TEXT_BYTES: usize = 2_048;
 
+/// Bytes that one block of `events` may become in the server. A `String` column may come with a
+/// dictionary, where each row costs the body one byte and the server the whole text; so the
+/// longest texts times the most rows is what a hostile body of some kilobytes can ask for.
+pub const EXPANDED_BYTES: usize = 64_000_000;
+
+// Path and referrer; entity, user and visitor.
+const _: () = assert!(BLOCK_ROWS * (2 * PAGE_TEXT_BYTES + 3 * ID_BYTES) <= EXPANDED_BYTES);
+
 /// How long a session lasts without an event: half an hour, the field's definition.
 pub const SESSION_IDLE_MS: i64 = 30 * 60 * 1_000;
 

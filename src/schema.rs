@@ -3,7 +3,7 @@
 //! Migrations under `worker/schema/` are the truth; a test there holds this against them.
 
 use crate::column::{Scalar, Type};
-use crate::limits::{EVENT_NAME_BYTES, ID_BYTES, STRING_BYTES};
+use crate::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES, STRING_BYTES};
 use alloc::borrow::Cow;
 
 /// Who writes a column.
@@ -89,12 +89,12 @@ const EVENT_COLUMNS: &[ColumnSpec] = &[
     required("seq", Type::scalar(Scalar::UInt32), 0),
     required("occurred_at", TIME, 0),
     optional("properties", Type::scalar(Scalar::Json), STRING_BYTES),
-    optional("hostname", LOW_CARDINALITY, STRING_BYTES),
-    optional("utm_source", LOW_CARDINALITY, STRING_BYTES),
-    optional("utm_medium", LOW_CARDINALITY, STRING_BYTES),
-    optional("utm_campaign", LOW_CARDINALITY, STRING_BYTES),
-    optional("pathname", STRING, STRING_BYTES),
-    optional("referrer", STRING, STRING_BYTES),
+    optional("hostname", LOW_CARDINALITY, PAGE_TEXT_BYTES),
+    optional("utm_source", LOW_CARDINALITY, PAGE_TEXT_BYTES),
+    optional("utm_medium", LOW_CARDINALITY, PAGE_TEXT_BYTES),
+    optional("utm_campaign", LOW_CARDINALITY, PAGE_TEXT_BYTES),
+    optional("pathname", STRING, PAGE_TEXT_BYTES),
+    optional("referrer", STRING, PAGE_TEXT_BYTES),
     edge("received_at", TIME),
     edge("batch_id", UUID),
     edge("ip", Type::scalar(Scalar::IPv6)),

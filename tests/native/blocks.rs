@@ -6,8 +6,8 @@ use tallymark::column::{
     UInt8, UInt32, UInt64, Uuids,
 };
 use tallymark::limits::{
-    BLOCK_BYTES, BLOCK_COLUMNS, BLOCK_ROWS, EVENT_NAME_BYTES, NAME_BYTES, STRING_BYTES, TYPE_BYTES,
-    TYPE_DEPTH,
+    BLOCK_BYTES, BLOCK_COLUMNS, BLOCK_ROWS, EVENT_NAME_BYTES, NAME_BYTES, PAGE_TEXT_BYTES,
+    STRING_BYTES, TYPE_BYTES, TYPE_DEPTH,
 };
 use tallymark::rng::Uuid;
 use tallymark::schema::{By, EVENTS};
@@ -474,6 +474,24 @@ fn a_dictionary_entry_longer_than_its_column_allows_is_refused() {
     let mut columns = least.columns();
     columns[0] = ("name", &name);
     assert_eq!(refused(&encoded(&columns)), (Cause::ValueTooLong, "name".into(), None));
+}
+
+#[test]
+fn the_texts_of_a_page_have_their_own_limit() {
+    let least = Least::new(2);
+    let checked = |name: &'static str, bytes: usize| {
+        let mut text = LowCardinality::default();
+        text.push_repeated(&"x".repeat(bytes)[..], 2);
+        let mut columns = least.columns();
+        columns.push((name, &text));
+        let body = encoded(&columns);
+        let block = block::walk(&body).unwrap();
+        block::check(&block, &EVENTS).map(|_| ()).map_err(|error| error.cause)
+    };
+    for name in ["hostname", "pathname", "referrer", "utm_source", "utm_medium", "utm_campaign"] {
+        assert_eq!(checked(name, PAGE_TEXT_BYTES), Ok(()), "{name}");
+        assert_eq!(checked(name, PAGE_TEXT_BYTES + 1), Err(Cause::ValueTooLong), "{name}");
+    }
 }
 
 // Reading and appending.
