@@ -79,3 +79,26 @@ fn what_the_edge_appends_is_stored_beside_the_clients_columns() {
     let back = database.client.text(&format!("SELECT * FROM {table} ORDER BY seq FORMAT TSV"));
     assert_eq!(back, "blog\t0\t2024-01-02 03:04:05.678\nblog\t1\t1969-12-31 23:59:59.999\n");
 }
+
+#[test]
+fn texts_are_stored_alike_with_and_without_a_dictionary() {
+    let database = Database::new("texts");
+    let columns = "id UInt32, low LowCardinality(String), text String";
+    let table = database.table("t", columns);
+    let (mut id, mut texts) = (UInt32::default(), LowCardinality::default());
+    let mut plain = Strings::default();
+    for row in 0..40 {
+        id.push(row);
+        texts.push(["/feed/of/the/first", ""][(row % 2) as usize]);
+        plain.push(["/feed/of/the/first", ""][(row % 2) as usize]);
+    }
+    let by_dictionary = encoded(&[("id", &id), ("low", &texts), ("text", &texts)]);
+    assert!(by_dictionary.windows(22).any(|bytes| bytes == b"LowCardinality(String)"));
+    let as_string = encoded(&[("id", &id), ("low", &plain), ("text", &plain)]);
+    database.client.insert(&table, &[by_dictionary, as_string].concat());
+    let back = database.client.text(&format!(
+        "SELECT low, text, count(), uniqExact(id) FROM {table} GROUP BY ALL ORDER BY ALL FORMAT CSV"
+    ));
+    let path = "/feed/of/the/first";
+    assert_eq!(back, format!("\"\",\"\",40,20\n\"{path}\",\"{path}\",40,20\n"));
+}
