@@ -1,8 +1,8 @@
 //! The contract: rows of `tests/CONTRACT.md`, and the tests that carry their ids.
 //!
 //! A test shows a row by its name: `s0_19_hourly_views_ascend`, `"S0.19 hourly views ascend"`,
-//! `"S0.17, S0.18: summaries"`. Ids of two parts count anywhere in a name; ids of one part (`U7`,
-//! `D13`) only where a name, or a part of it, begins, because `u8` is a type too.
+//! `"S0.17, U8: summaries"`. Ids of two parts count anywhere in a name; ids of one part (`U7`,
+//! `D13`) only where a name, or a part of it, begins, or right after such ids: `u8` is a type too.
 
 use crate::test::outcome::{Ending, Test};
 use std::collections::BTreeMap;
@@ -96,7 +96,8 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A test's name as lower-case words, each marked if a part of the name begins with it.
+/// A test's name as lower-case words, each marked if it is among the ids that a part of the name
+/// begins with.
 struct Words(Vec<(String, bool)>);
 
 impl Words {
@@ -106,7 +107,11 @@ impl Words {
         for part in name.split("::").flat_map(|part| part.split(" > ")) {
             let lower = part.to_ascii_lowercase();
             let found = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
-            words.extend(found.enumerate().map(|(at, word)| (word.to_owned(), at == 0)));
+            let mut leads = true;
+            for word in found {
+                words.push((word.to_owned(), leads));
+                leads &= is_number(word.trim_start_matches(|c: char| c.is_ascii_lowercase()));
+            }
         }
         Self(words)
     }
@@ -117,7 +122,7 @@ impl Words {
         let single = id.len() == 1;
         self.0.windows(id.len()).any(|words| {
             let same = words.iter().zip(&id).all(|((word, _), part)| word == part);
-            same && (!single || words.first().is_some_and(|(_, begins)| *begins))
+            same && (!single || words.first().is_some_and(|(_, leads)| *leads))
         })
     }
 }
@@ -153,6 +158,7 @@ mod tests {
         assert_eq!(named("queries > S0.1, S0.19: both"), ["S0.1", "S0.19"]);
         assert_eq!(named("d13_window_is_set"), ["D13"]);
         assert_eq!(named("U8 the worker answers"), ["U8"]);
+        assert_eq!(named("s0_1_u8_d13_all_three"), ["S0.1", "U8", "D13"]);
     }
 
     #[test]
