@@ -1,5 +1,7 @@
 //! Native tests: the core on its own, every input and every result the test's.
 
+// wasm-pack compiles every test target for wasm, where proptest and files are not.
+#![cfg(not(target_arch = "wasm32"))]
 // Clippy allows these in `#[test]` functions only; what those call is a test just as much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -80,8 +80,7 @@ fn npm_parts(wanted: Npm) -> Result<()> {
     process::step(
         "installing npm parts (about 200 MB the first time)",
         &mut process::command("npm", args),
-    )
-    .context("npm could not install the parts; is there a network?")?;
+    )?;
     let kind = if wanted == Npm::Build { "build" } else { "all" };
     fs::write(&stamp, format!("{hash} {kind}")).context("cannot write the npm stamp")
 }
@@ -110,5 +109,4 @@ fn cargo_tool(program: &str, package: &str, version: &str) -> Result<()> {
             .arg(root)
             .args([package, "--version", version]),
     )
-    .with_context(|| format!("cannot install {package}; is there a network?"))
 }
