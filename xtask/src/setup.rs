@@ -102,11 +102,15 @@ fn cargo_tool(program: &str, package: &str, version: &str) -> Result<()> {
     if present.is_some_and(|said| said.split_whitespace().any(|word| word == version)) {
         return Ok(());
     }
-    let root = paths::at("target/tools");
-    process::step(
-        &format!("installing {package} {version} (a few minutes, once)"),
-        process::command("cargo", ["install", "--quiet", "--locked", "--force", "--root"])
-            .arg(root)
-            .args([package, "--version", version]),
-    )
+    let install = |lock: Option<&str>| {
+        process::step(
+            &format!("installing {package} {version} (a few minutes, once)"),
+            process::command("cargo", ["install", "--quiet", "--force", "--root"])
+                .arg(paths::at("target/tools"))
+                .args([package, "--version", version])
+                .args(lock),
+        )
+    };
+    // Its own lock file is what its authors tested, but a mirror may lack the newest of those.
+    install(Some("--locked")).or_else(|_| install(None))
 }

@@ -25,8 +25,7 @@ pub const DATABASE: &str = "tallymark";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs until it is killed by [`stop`]. `max_execution_time` is lifted for this query alone.
-const KEEP_UP: &str = "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; \
-    SELECT sleepEachRow(0.1) FROM system.numbers LIMIT 1000000000000 \
+const KEEP_UP: &str = "SELECT sleepEachRow(0.1) FROM system.numbers LIMIT 1000000000000 \
     SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1, \
     max_execution_time = 0 FORMAT Null";
 
@@ -74,6 +73,8 @@ pub fn run(args: &Args) -> Result<()> {
         println!("ready: {}", admin.url());
     });
 
+    // Told to listen without a port of ours, it would take 9000.
+    let tcp = if args.tcp_port.is_some() { "SYSTEM START LISTEN TCP;" } else { "" };
     let arguments = [
         "clickhouse",
         &format!("--config-file={}", config.display()),
@@ -81,7 +82,7 @@ pub fn run(args: &Args) -> Result<()> {
         "warning",
         "--multiquery",
         "--query",
-        KEEP_UP,
+        &format!("SYSTEM START LISTEN HTTP; {tcp} {KEEP_UP}"),
     ];
     let ended = ffi::run_clickhouse_local(&library, &arguments.map(str::to_owned));
     match ended {
