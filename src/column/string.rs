@@ -188,6 +188,8 @@ mod tests {
         column.write_rows(&mut out);
         assert_eq!(out, b"\x02ok\x00");
         assert_eq!(walked(&out, 2), Ok(Longest { row: Some(0), bytes: 2 }));
+        let first_of_equals = Longest { row: Some(1), bytes: 1 };
+        assert_eq!(walked(b"\x00\x01a\x01b", 3), Ok(first_of_equals));
     }
 
     #[test]
