@@ -25,6 +25,7 @@
 //! | [`stats`] | what was counted |
 //! | [`tracker`] | the state machine that joins them: `handle_*` in, `poll_output` out |
 //! | `js` (feature) | the shell of the npm package; `src/effects/` is its JavaScript side |
+//! | `web` (feature) | the shell of applications that are themselves Rust in the browser |
 //!
 //! # Invariants
 //!
@@ -67,3 +68,5 @@ pub mod session;
 pub mod stats;
 pub mod time;
 pub mod tracker;
+#[cfg(feature = "web")]
+pub mod web;

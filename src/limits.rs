@@ -28,13 +28,25 @@ pub const BLOCK_BYTES: usize = 2_000_000;
 /// Largest `max_bytes` that a page may ask for.
 pub const MAX_BYTES: usize = 1_000_000;
 
+/// Smallest `max_bytes` that a page may ask for: below it hardly an event fits a block.
+pub const MIN_BYTES: usize = 1_000;
+
+/// Smallest `max_time_ms`: more than ten requests a second are no batches.
+pub const MIN_TIME_MS: u32 = 100;
+
+/// Largest `max_time_ms`: a batch has to be sent well within the day that it may live.
+pub const MAX_TIME_MS: u32 = 60 * 60 * 1_000;
+
+/// Largest `max_waiting_rows`: at about 80 bytes a row, no more than a gigabyte.
+pub const MAX_WAITING_ROWS: u32 = 10_000_000;
+
 /// Bytes of an event's name or entity type: they are dictionary keys, repeated in every rollup.
 pub const EVENT_NAME_BYTES: usize = 200;
 
 /// Bytes of an entity, user or visitor id.
 pub const ID_BYTES: usize = 512;
 
-const _: () = assert!(MAX_BYTES <= BLOCK_BYTES);
+const _: () = assert!(MIN_BYTES < MAX_BYTES && MAX_BYTES <= BLOCK_BYTES);
 const _: () = assert!(STRING_BYTES < MAX_BYTES);
 const _: () = assert!(EVENT_NAME_BYTES <= ID_BYTES && ID_BYTES <= STRING_BYTES);
 
@@ -89,4 +101,5 @@ pub const FLUSHES_WAITING: usize = 64;
 
 const _: () = assert!(BACKOFF_BASE_MS <= BACKOFF_CAP_MS);
 const _: () = assert!((BACKOFF_CAP_MS as i64) < BATCH_AGE_MS);
+const _: () = assert!(MIN_TIME_MS < MAX_TIME_MS && (MAX_TIME_MS as i64) < BATCH_AGE_MS);
 const _: () = assert!((RETRY_AFTER_MAX_MS as i64) < BATCH_AGE_MS);

@@ -1,0 +1,66 @@
+//! The shell for applications that are themselves Rust in the browser (Leptos, Yew, Dioxus, or
+//! plain web-sys): feature `web`.
+//!
+//! ```no_run
+//! use tallymark::web::{Fields, Options, Tracker};
+//!
+//! #[derive(serde::Serialize)]
+//! struct Read {
+//!     words: u32,
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Summary {
+//!     views: u64,
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let tally = Tracker::init(Options::worker("https://t.example", "pk_demo").max_rows(200))?;
+//! tally.track("view", Fields::entity("post", "42").properties(&Read { words: 300 }));
+//! let flushed = tally.flush().await;
+//! assert!(flushed.ok);
+//! let summary = tally.query_one::<Summary>("summary", &[("id", "42")]).await?;
+//! # let _ = summary.map(|row| row.views);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | job |
+//! |---|---|
+//! | `tracker` | the public type |
+//! | `options` | what `init` is told, and its errors |
+//! | `fields`, `json` | an event's fields, and a type of the application's as JSON text |
+//! | `shell` | drives the core: calls in, outputs out |
+//! | `fetch`, `listen`, `page` | one browser facility each: request, events, what a page knows |
+//! | `flush` | the future that a flush returns |
+//! | `query` | named queries into types of the application's |
+//!
+//! Invariants:
+//!
+//! * No decision is made here. What to send, when, and what an answer means is
+//!   [`crate::tracker`]'s.
+//! * The core is borrowed for one call at a time, never across an `await`, and never while code of
+//!   the application runs. A borrow that fails all the same is a `debug_assert`, not a panic.
+
+mod fetch;
+mod fields;
+mod flush;
+mod json;
+mod listen;
+mod options;
+mod page;
+mod query;
+mod shell;
+mod tracker;
+
+pub use fields::Fields;
+pub use flush::Flush;
+pub use options::{ClickHouse, InitError, Options, Problem};
+pub use query::QueryError;
+pub use tracker::Tracker;
+
+pub use crate::error::{DropReason, Refusal};
+pub use crate::pending::FlushResult;
+pub use crate::stats::Stats;
+pub use crate::time::UnixMs;
+pub use crate::tracker::{BatchReport, Outcome};
