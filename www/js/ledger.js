@@ -3,7 +3,7 @@
 import { byId, fromTemplate } from "./dom.js";
 import { count, timeOfDay } from "./format.js";
 
-const LINES = 8;
+const LINES = 6;
 
 export function createLedger() {
   const body = byId("batches");

@@ -1,7 +1,7 @@
 // Reads the counts from ClickHouse through the named queries, one round at a time.
 
 const HOURS = 24;
-const TOP = 6;
+const TOP = 5;
 const HOUR_MS = 3_600_000;
 const RETRY_MS = 5000;
 

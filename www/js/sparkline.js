@@ -20,7 +20,7 @@ export function createSparkline(figure) {
   function caption() {
     const total = hours.views.reduce((sum, n) => sum + n, 0);
     const at = hours.views.indexOf(Math.max(...hours.views));
-    left.textContent = total ? `${plural(total, "view")} in 24 hours` : "No views in 24 hours";
+    left.textContent = total ? `${plural(total, "view")} in 24 h` : "No views in 24 h";
     right.textContent = total
       ? `peak ${count(hours.views[at])} at ${hourOfDay(hours.starts[at])}`
       : "";
