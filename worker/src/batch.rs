@@ -96,3 +96,135 @@ fn milliseconds(text: &str) -> Option<UnixMs> {
     }
     text.parse().ok().map(UnixMs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, config};
+
+    const HOUR: i64 = 3_600_000;
+
+    /// An id of version 7 with this time.
+    fn id(time: i64) -> String {
+        let hex = format!("{time:012x}");
+        format!("{}-{}-7000-8000-000000000001", &hex[..8], &hex[8..])
+    }
+
+    fn good() -> Vec<(&'static str, String)> {
+        vec![
+            ("v", "1".into()),
+            ("k", "pk_open".into()),
+            ("t", "events".into()),
+            ("id", id(NOW)),
+            ("at", NOW.to_string()),
+            ("b", "webdriver".into()),
+        ]
+    }
+
+    /// The good parameters with one replaced, or left out.
+    fn with(name: &str, value: Option<&str>) -> Result<Head, Refusal> {
+        let query: Vec<_> = good()
+            .into_iter()
+            .filter_map(|(key, old)| match value {
+                _ if key != name => Some(format!("{key}={old}")),
+                Some(new) => Some(format!("{key}={new}")),
+                None => None,
+            })
+            .collect();
+        let url = format!("https://edge.test/v1/batch?{}", query.join("&"));
+        Head::read(&Url::parse(&url), None, None, UnixMs(NOW), &config())
+    }
+
+    fn refused(name: &str, value: Option<&str>) -> (Code, String) {
+        let refusal = with(name, value).unwrap_err();
+        (refusal.code, refusal.message)
+    }
+
+    #[test]
+    fn a_good_head_is_read() {
+        let head = with("more", None).unwrap();
+        let expected = Head {
+            site: "open".into(),
+            table: &EVENTS,
+            id: Uuid::parse(id(NOW).as_bytes()).unwrap(),
+            sent_at: UnixMs(NOW),
+            bot_hint: "webdriver".into(),
+        };
+        assert_eq!(head, expected);
+        assert_eq!(with("b", None).unwrap().bot_hint, "");
+    }
+
+    #[test]
+    fn another_version_is_a_bad_request() {
+        let expected = (Code::BadRequest, "parameter v must be 1".to_owned());
+        for value in [None, Some(""), Some("2"), Some("01")] {
+            assert_eq!(refused("v", value), expected);
+        }
+    }
+
+    #[test]
+    fn a_missing_or_unknown_key_is_a_bad_key() {
+        for value in [None, Some(""), Some("pk_other")] {
+            assert_eq!(refused("k", value).0, Code::BadKey);
+        }
+    }
+
+    #[test]
+    fn a_key_without_its_origin_is_a_bad_origin() {
+        assert_eq!(refused("k", Some("pk_demo")).0, Code::BadOrigin);
+    }
+
+    #[test]
+    fn an_unknown_table_is_a_bad_table() {
+        let expected = (Code::BadTable, "parameter t names no table".to_owned());
+        for value in [None, Some(""), Some("Events"), Some("events;"), Some("entity_totals")] {
+            assert_eq!(refused("t", value), expected);
+        }
+    }
+
+    #[test]
+    fn an_id_must_be_a_uuid_of_version_7() {
+        let no_uuid = (Code::BadRequest, "parameter id must be a UUID".to_owned());
+        assert_eq!(refused("id", None), no_uuid);
+        assert_eq!(refused("id", Some("1")), no_uuid);
+        let v4 = "0198c9a0-0000-4000-8000-000000000000";
+        let message = "parameter id must be a UUID of version 7";
+        assert_eq!(refused("id", Some(v4)), (Code::BadRequest, message.into()));
+    }
+
+    #[test]
+    fn a_time_of_sending_must_be_there_and_a_plain_number() {
+        let message = "parameter at must be the time of sending, in Unix milliseconds";
+        for value in
+            [None, Some(""), Some("-1"), Some("%2B1"), Some("1e3"), Some("99999999999999999999")]
+        {
+            assert_eq!(refused("at", value), (Code::BadRequest, message.into()));
+        }
+    }
+
+    #[test]
+    fn the_future_ends_24_hours_ahead_exactly() {
+        let latest = NOW + 24 * HOUR;
+        assert!(with("at", Some(&latest.to_string())).is_ok());
+        assert_eq!(
+            refused("at", Some(&(latest + 1).to_string())),
+            (Code::BadRequest, "parameter at is more than 24 hours in the future".into())
+        );
+        assert!(with("id", Some(&id(latest))).is_ok());
+        assert_eq!(
+            refused("id", Some(&id(latest + 1))),
+            (Code::BadRequest, "parameter id is more than 24 hours in the future".into())
+        );
+    }
+
+    #[test]
+    fn a_batch_lives_24_hours_exactly_by_its_client_s_clock() {
+        assert!(with("id", Some(&id(NOW - 24 * HOUR))).is_ok());
+        assert_eq!(
+            refused("id", Some(&id(NOW - 24 * HOUR - 1))),
+            (Code::TooOld, "the batch is older than 24 hours".into())
+        );
+        // A clock that is years slow makes no batch old.
+        assert!(with("at", Some("1000")).is_ok());
+    }
+}

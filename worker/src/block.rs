@@ -106,3 +106,139 @@ impl From<BlockError> for Refusal {
         Self { code, message, row, column: error.column }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOW;
+    use miniz_oxide::deflate::compress_to_vec;
+    use tallymark::column::{Strings, UInt32};
+    use tallymark::rng::{Rng, Uuid};
+    use tallymark::schema::EVENTS;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn head() -> Head {
+        Head {
+            site: "demo".into(),
+            table: &EVENTS,
+            id: Uuid([7; 16]),
+            // The client's clock is an hour slow.
+            sent_at: UnixMs(NOW - HOUR),
+            bot_hint: String::new(),
+        }
+    }
+
+    /// A block of views with these times, as a page would send it.
+    fn body(times: &[i64]) -> Vec<u8> {
+        let rows = times.len();
+        let text: Strings = repeated("x", rows);
+        let page: Uuids = repeated(Rng::new([1, 2, 3, 4]).uuid_v4(), rows);
+        let seq: UInt32 = repeated(7, rows);
+        let mut at = DateTime64::default();
+        times.iter().for_each(|&time| at.push(UnixMs(time)));
+        let columns: [(&str, &dyn Column); 6] = [
+            ("name", &text),
+            ("entity_type", &text),
+            ("entity_id", &text),
+            (OCCURRED_AT, &at),
+            ("page_id", &page),
+            ("seq", &seq),
+        ];
+        let mut body = Vec::new();
+        block::encode(&columns, &mut body);
+        body
+    }
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        bytes.extend_from_slice(&compress_to_vec(plain, 6));
+        bytes.extend_from_slice(&crc32fast::hash(plain).to_le_bytes());
+        bytes.extend_from_slice(&u32::try_from(plain.len()).unwrap().to_le_bytes());
+        bytes
+    }
+
+    fn completed(body: &[u8], sender: &Sender) -> Result<Vec<u8>, Refusal> {
+        complete(body, &head(), &EVENTS, sender, UnixMs(NOW))
+    }
+
+    #[test]
+    fn the_edge_s_columns_stand_behind_the_client_s_untouched_bytes() {
+        let body = body(&[NOW - HOUR - 5, NOW - HOUR]);
+        let out = completed(&body, &Sender::default()).unwrap();
+        let block = block::walk(&out).unwrap();
+        let names: Vec<_> = block.columns().iter().map(|column| column.name()).collect();
+        let client = ["name", "entity_type", "entity_id", OCCURRED_AT, "page_id", "seq"];
+        assert_eq!(names, [&client[..], &["site", "received_at", "batch_id"]].concat());
+        let was = block::walk(&body).unwrap();
+        for name in client {
+            let same = was.column(name).unwrap().data() == block.column(name).unwrap().data();
+            assert_eq!(same, name != OCCURRED_AT, "{name}");
+        }
+        let column = |name| block.column(name).unwrap();
+        assert!(column("site").texts().unwrap().eq(["demo", "demo"]));
+        assert!(column("received_at").values::<UnixMs>().unwrap().eq([UnixMs(NOW); 2]));
+        assert!(column("batch_id").values::<Uuid>().unwrap().eq([Uuid([7; 16]); 2]));
+    }
+
+    #[test]
+    fn times_are_corrected_and_clamped_at_both_ends() {
+        let times = [-49, -48, -1, 0, 1].map(|hours| NOW - HOUR + hours * HOUR);
+        let out = completed(&body(&times), &Sender::default()).unwrap();
+        let block = block::walk(&out).unwrap();
+        let found = block.column(OCCURRED_AT).unwrap().values::<UnixMs>().unwrap();
+        assert!(found.eq([-48, -48, -1, 0, 0].map(|hours| UnixMs(NOW + hours * HOUR))));
+    }
+
+    #[test]
+    fn what_is_known_of_the_sender_is_there_and_nothing_else() {
+        let mut sender = Sender { ip: enrich::truncated_ip("203.0.113.9"), ..Sender::default() };
+        sender.place.country = "DE".into();
+        let head = Head { bot_hint: "webdriver".into(), ..head() };
+        let out = complete(&body(&[NOW]), &head, &EVENTS, &sender, UnixMs(NOW)).unwrap();
+        let block = block::walk(&out).unwrap();
+        let text = |name| block.column(name).map(|column| column.texts().unwrap().next().unwrap());
+        assert_eq!(text("country"), Some("DE"));
+        assert_eq!(text("bot"), Some("webdriver"));
+        assert_eq!((text("region"), text("city")), (None, None));
+        let ip = block.column("ip").unwrap().data();
+        assert_eq!(ip, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113, 0]);
+    }
+
+    #[test]
+    fn a_gzip_body_comes_to_the_same() {
+        let plain = body(&[NOW]);
+        let sender = Sender::default();
+        assert_eq!(completed(&gzip(&plain), &sender), completed(&plain, &sender));
+    }
+
+    #[test]
+    fn a_bad_block_is_told_with_row_and_column() {
+        let mut columns: Vec<(&str, &dyn Column)> = Vec::new();
+        let mut name = Strings::default();
+        name.push("view");
+        name.push(&*"x".repeat(201));
+        columns.push(("name", &name));
+        let mut body = Vec::new();
+        block::encode(&columns, &mut body);
+        let refusal = completed(&body, &Sender::default()).unwrap_err();
+        assert_eq!((refusal.code, refusal.row), (Code::BadBlock, Some(1)));
+        assert_eq!(refusal.column.as_deref(), Some("name"));
+        assert_eq!(refusal.message, "column name, row 1: a string is too long");
+    }
+
+    #[test]
+    fn a_client_may_not_write_the_edge_s_columns() {
+        let out = completed(&body(&[NOW]), &Sender::default()).unwrap();
+        let refusal = completed(&out, &Sender::default()).unwrap_err();
+        assert_eq!((refusal.code, refusal.column.as_deref()), (Code::BadBlock, Some("site")));
+    }
+
+    #[test]
+    fn too_many_rows_or_bytes_are_too_large_so_that_the_client_splits() {
+        let refusal = completed(&body(&[NOW; 10_001]), &Sender::default()).unwrap_err();
+        assert_eq!(refusal.code, Code::TooLarge);
+        let bomb = gzip(&vec![0; limits::BODY_BYTES_MAX + 1]);
+        assert_eq!(completed(&bomb, &Sender::default()).unwrap_err().code, Code::TooLarge);
+    }
+}

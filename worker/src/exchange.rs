@@ -277,3 +277,186 @@ fn out_of_turn() -> Answer {
     debug_assert!(false, "a call that no step asked for");
     Refusal::new(Code::Busy, "the worker lost its place").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, worker};
+    use crate::upstream::Reply;
+
+    const ID: &str = "01a2084a-5500-7000-8000-000000000001";
+
+    fn begin(exchange: &mut Exchange, method: &str, path: &str) -> Step {
+        let url = format!("https://edge.test{path}");
+        exchange.begin(&Request { method, url: &url, now: UnixMs(NOW), ..Request::default() })
+    }
+
+    fn exchange() -> Exchange {
+        Exchange::new(worker())
+    }
+
+    fn batch_path() -> String {
+        format!("/v1/batch?v=1&k=pk_open&t=events&id={ID}&at={NOW}")
+    }
+
+    /// Status and code of a step that answers.
+    fn told(step: Step) -> (u16, String) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        (answer.status, body["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn rows(text: &str) -> Outcome {
+        let body = text.into();
+        Outcome::Answer(Reply { status: 200, has_query_id: true, body, ..Reply::default() })
+    }
+
+    #[test]
+    fn a_batch_is_read_under_the_configured_cap() {
+        let mut exchange = exchange();
+        assert_eq!(begin(&mut exchange, "POST", &batch_path()), Step::Read { cap_bytes: 5_000 });
+        assert_eq!(told(exchange.too_large()), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn a_body_that_says_itself_that_it_is_too_large_is_never_read() {
+        let url = format!("https://edge.test{}", batch_path());
+        let request = |bytes| Request {
+            method: "POST",
+            url: &url,
+            content_length: Some(bytes),
+            now: UnixMs(NOW),
+            ..Request::default()
+        };
+        assert_eq!(exchange().begin(&request(5_000)), Step::Read { cap_bytes: 5_000 });
+        assert_eq!(told(exchange().begin(&request(5_001))), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn u7_a_batch_is_accepted_only_after_the_sink_s_answer() {
+        // One column of one row is no whole event; `block` shows the accepted ones.
+        let mut refused = exchange();
+        begin(&mut refused, "POST", &batch_path());
+        let step = refused.body(b"\x01\x01\x04name\x06String\x04view");
+        assert_eq!(told(step), (400, "bad_block".into()));
+        let mut inserting = exchange();
+        inserting.state = State::Insert;
+        assert_eq!(told(inserting.upstream(&Outcome::TimedOut)), (503, "busy".into()));
+        let mut inserting = exchange();
+        inserting.state = State::Insert;
+        assert_eq!(told(inserting.upstream(&rows(""))), (202, String::new()));
+    }
+
+    #[test]
+    fn u8_a_query_s_rows_come_back_as_one_object() {
+        let mut exchange = exchange();
+        let step = begin(&mut exchange, "GET", "/v1/query/top?k=pk_open&limit=2");
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        assert_eq!(request.url, "http://ch.test:8123/?database=tallymark&wait_end_of_query=1");
+        let form = String::from_utf8(request.body).unwrap();
+        let field = |name: &str, value: &str| {
+            format!(
+                "content-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--tallymark-query"
+            )
+        };
+        for (name, value) in [
+            ("param_site", "open"),
+            ("param_now", "1795435200.000"),
+            ("param_limit", "2"),
+            ("param_min_views", "0"),
+        ] {
+            assert!(form.contains(&field(name, value)), "{name}");
+        }
+        let step = exchange.upstream(&rows(
+            "{\"entity_id\":\"a\",\"views\":2}\n{\"entity_id\":\"b\",\"views\":1}\n",
+        ));
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        assert_eq!(
+            String::from_utf8(answer.body).unwrap(),
+            r#"{"data":[{"entity_id":"a","views":2},{"entity_id":"b","views":1}],"columns":[{"name":"entity_id","type":"String"},{"name":"views","type":"UInt64"}],"cached_at":null}"#
+        );
+    }
+
+    #[test]
+    fn several_queries_go_one_after_the_other_and_come_back_as_a_list() {
+        let mut exchange = exchange();
+        begin(&mut exchange, "POST", "/v1/query?k=pk_open");
+        let asks = br#"{"queries":[{"name":"top"},{"name":"summary","params":{"id":"a"}}]}"#;
+        assert!(matches!(exchange.body(asks), Step::Fetch(_)));
+        assert!(matches!(exchange.upstream(&rows("")), Step::Fetch(_)));
+        let Step::Respond(answer) = exchange.upstream(&rows("{}\n")) else { panic!() };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body[0]["data"], serde_json::json!([]));
+        assert_eq!(body[1]["data"], serde_json::json!([{}]));
+        assert_eq!(body.as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn no_queries_are_answered_without_the_database() {
+        let mut exchange = exchange();
+        begin(&mut exchange, "POST", "/v1/query?k=pk_open");
+        let Step::Respond(answer) = exchange.body(b"{\"queries\":[]}") else { panic!() };
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"[]"[..]));
+    }
+
+    #[test]
+    fn wrong_questions_are_refused_before_the_database() {
+        for (path, code) in [
+            ("/v1/query/nothing?k=pk_open", "unknown_query"),
+            ("/v1/query/summary?k=pk_open", "bad_param"),
+            ("/v1/query/summary?k=pk_open&id=a&other=1", "bad_param"),
+            ("/v1/query/top?k=pk_open&limit=0", "bad_param"),
+            ("/v1/query/hourly_views?k=pk_open&id=a&hours=0", "bad_param"),
+            ("/v1/query/hourly_views?k=pk_open&id=a&hours=8785", "bad_param"),
+            ("/v1/query/top?k=pk_other", "bad_key"),
+            ("/v1/query/top", "bad_key"),
+            ("/v1/query/top?k=pk_demo", "bad_origin"),
+        ] {
+            assert_eq!(told(begin(&mut exchange(), "GET", path)).1, code, "{path}");
+        }
+        let many = format!(r#"{{"queries":[{}]}}"#, vec![r#"{"name":"top"}"#; 17].join(","));
+        for body in ["", "[]", r#"{"queries":[{"name":"top","sql":"SELECT 1"}]}"#, &many] {
+            let mut exchange = exchange();
+            begin(&mut exchange, "POST", "/v1/query?k=pk_open");
+            assert_eq!(told(exchange.body(body.as_bytes())), (400, "bad_param".into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_query_without_an_answer_is_upstream() {
+        for outcome in [Outcome::TimedOut, Outcome::Failed] {
+            let mut exchange = exchange();
+            begin(&mut exchange, "GET", "/v1/query/top?k=pk_open");
+            assert_eq!(told(exchange.upstream(&outcome)), (502, "upstream".into()));
+        }
+    }
+
+    #[test]
+    fn an_over_long_url_is_a_bad_request() {
+        let path = format!("/v1/query/summary?k=pk_open&id={}", "x".repeat(limits::URL_BYTES));
+        assert_eq!(told(begin(&mut exchange(), "GET", &path)), (400, "bad_request".into()));
+    }
+
+    #[test]
+    fn a_worker_without_configuration_is_busy_and_says_so_under_health() {
+        let worker = Rc::new(Worker::new(&Environment::default()));
+        let mut batch = Exchange::new(Rc::clone(&worker));
+        assert_eq!(told(begin(&mut batch, "POST", &batch_path())), (503, "busy".into()));
+        let Step::Respond(health) = begin(&mut Exchange::new(worker), "GET", "/v1/health") else {
+            panic!()
+        };
+        assert_eq!(health.status, 503);
+        assert!(String::from_utf8(health.body).unwrap().contains("CLICKHOUSE_URL"));
+    }
+
+    #[test]
+    fn files_are_relayed_and_missing_ones_are_not_found() {
+        let mut there = exchange();
+        assert_eq!(begin(&mut there, "GET", "/tallymark/tracker.js"), Step::Asset);
+        assert!(matches!(there.asset(200), Step::Relay(_)));
+        let mut missing = exchange();
+        begin(&mut missing, "GET", "/tallymark/tracker.js");
+        assert_eq!(told(missing.asset(0)), (404, "not_found".into()));
+        assert_eq!(told(begin(&mut exchange(), "GET", "/tallymark/.dev.vars")).0, 404);
+    }
+}

@@ -94,3 +94,96 @@ fn gzip_stored(block: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&(block.len() as u32).to_le_bytes());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inflate::inflate;
+    use crate::testing::{NOW, config};
+    use tallymark::schema::EVENTS;
+
+    fn sent(block: &[u8]) -> Request {
+        let id = Uuid::parse(b"0198c9a0-0000-7000-8000-000000000001").unwrap();
+        request(&config(), &EVENTS, id, block)
+    }
+
+    #[test]
+    fn d13_an_insert_carries_the_batch_s_id_as_its_token_and_no_password_in_the_url() {
+        let request = sent(b"block");
+        assert_eq!(
+            request.url,
+            "http://ch.test:8123/?database=tallymark\
+             &query=INSERT%20INTO%20events%20FORMAT%20Native&async_insert=0\
+             &insert_deduplication_token=0198c9a0-0000-7000-8000-000000000001\
+             &input_format_skip_unknown_fields=0"
+        );
+        let headers = [
+            ("x-clickhouse-user", "writer".to_owned()),
+            ("x-clickhouse-key", "in".to_owned()),
+            ("content-encoding", "gzip".to_owned()),
+        ];
+        assert_eq!(request.headers, headers);
+        assert_eq!((request.timeout_ms, request.answer_bytes), (10_000, 65_536));
+    }
+
+    #[test]
+    fn the_container_is_gzip_of_stored_blocks_byte_for_byte() {
+        let expected = [
+            &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff][..],
+            &[1, 2, 0, 0xfd, 0xff],
+            b"ok",
+            // CRC-32 of "ok", 2 bytes.
+            &[0x47, 0xdd, 0xdc, 0x79],
+            &[2, 0, 0, 0],
+        ];
+        assert_eq!(sent(b"ok").body, expected.concat());
+    }
+
+    #[test]
+    fn the_container_inflates_to_the_block_at_every_edge_of_a_stored_block() {
+        for bytes in [0, 1, 65_534, 65_535, 65_536, 131_070, 131_071, 200_000] {
+            let block: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
+            assert_eq!(inflate(&sent(&block).body, bytes).unwrap(), block, "{bytes}");
+        }
+    }
+
+    fn told(outcome: &Outcome) -> (u16, String, Option<String>) {
+        let answer = answer(outcome, UnixMs(NOW));
+        (answer.status, String::from_utf8(answer.body).unwrap(), answer.log)
+    }
+
+    fn reply(status: u16, code: Option<&str>, has_query_id: bool) -> Outcome {
+        let exception_code = code.map(str::to_owned);
+        Outcome::Answer(Reply { status, exception_code, has_query_id, body: Vec::new() })
+    }
+
+    #[test]
+    fn only_clickhouse_s_own_200_accepts() {
+        let accepted = r#"{"now":1795435200000,"known":false}"#;
+        assert_eq!(told(&reply(200, None, true)), (202, accepted.into(), None));
+    }
+
+    #[test]
+    fn everything_uncertain_is_busy_and_tells_the_operator_why() {
+        let busy = r#"{"code":"busy","message":"the batch could not be stored; send it again, unchanged"}"#;
+        for (outcome, line) in [
+            (Outcome::TimedOut, "insert: ClickHouse did not answer in time"),
+            (Outcome::Failed, "insert: ClickHouse cannot be reached, or its answer is broken"),
+            (reply(200, None, false), "insert: 200 came back, but not from ClickHouse"),
+            (reply(200, Some("241"), true), "insert: ClickHouse answered 200, exception code 241"),
+            (reply(403, None, false), "insert: 403 came back, but not from ClickHouse"),
+            (reply(500, Some("252"), true), "insert: ClickHouse answered 500, exception code 252"),
+            (reply(400, Some("60"), true), "insert: ClickHouse answered 400, exception code 60"),
+        ] {
+            assert_eq!(told(&outcome), (503, busy.into(), Some(line.into())), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn data_that_can_never_be_stored_is_refused_for_good() {
+        let (status, body, _) = told(&reply(400, Some("117"), true));
+        let expected =
+            r#"{"code":"bad_block","message":"ClickHouse refuses the block with code 117"}"#;
+        assert_eq!((status, body.as_str()), (400, expected));
+    }
+}

@@ -49,6 +49,8 @@ pub mod query;
 pub mod refusal;
 pub mod routes;
 pub mod sites;
+#[cfg(test)]
+mod testing;
 pub mod upstream;
 pub mod url;
 #[cfg(feature = "wasm")]

@@ -1,0 +1,34 @@
+//! What several tests share: one configuration, one moment.
+
+use crate::config::{Config, Environment};
+use crate::exchange::Worker;
+use std::rc::Rc;
+
+/// 2026-11-23T12:00:00Z, in Unix milliseconds.
+pub const NOW: i64 = 1_795_435_200_000;
+
+const ENVIRONMENT: &str = r#"{
+    "CLICKHOUSE_URL": "http://ch.test:8123",
+    "CLICKHOUSE_INSERT_USER": "writer",
+    "CLICKHOUSE_INSERT_PASSWORD": "in",
+    "CLICKHOUSE_READ_USER": "reader",
+    "CLICKHOUSE_READ_PASSWORD": "out",
+    "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"https://example.com\"]},{\"site\":\"open\",\"key\":\"pk_open\",\"origins\":[\"*\"]}]",
+    "BODY_BYTES": 5000,
+    "CLIENT_IP_HEADER": "x-real-ip"
+}"#;
+
+/// A site `demo` bound to one origin, a site `open` for all; bodies up to 5,000 bytes.
+pub fn environment() -> Environment {
+    serde_json::from_str(ENVIRONMENT).unwrap()
+}
+
+/// The same, checked.
+pub fn config() -> Config {
+    Config::read(&environment()).unwrap()
+}
+
+/// A worker of it.
+pub fn worker() -> Rc<Worker> {
+    Rc::new(Worker::new(&environment()))
+}
