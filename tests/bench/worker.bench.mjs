@@ -1,0 +1,257 @@
+// CPU of the edge worker a request, beside two baselines in the same run: a worker that reads and
+// forwards the same body, and one that parses JSON. Each is a workerd of its own before a sink
+// that only answers; their CPU time comes from /proc, the rounds take turns.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, createServer, request as httpRequest } from "node:http";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { batchUrl, eventBlock, uuidV7 } from "../e2e/blocks.mjs";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const WORKERD = join(ROOT, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
+const ROUNDS = 7;
+const REQUESTS = { 30: 1500, 500: 700 };
+// The kernel counts CPU time in ticks of 10 ms, so a round is long enough for a hundred of them.
+const TICK_US = 10_000;
+
+const FORWARD = `export default {
+  async fetch(request, env) {
+    const body = await request.arrayBuffer();
+    const answer = await fetch(env.CLICKHOUSE_URL, { method: "POST", body });
+    await answer.arrayBuffer();
+    return Response.json({ now: Date.now() }, { status: 202 });
+  },
+};`;
+
+const JSON_WORKER = `export default {
+  async fetch(request, env) {
+    const rows = JSON.parse(await request.text());
+    const received_at = Date.now();
+    const lines = [];
+    for (const row of rows) {
+      if (typeof row.name !== "string" || typeof row.entity_type !== "string" ||
+          typeof row.entity_id !== "string" || typeof row.occurred_at !== "number" ||
+          typeof row.page_id !== "string" || typeof row.seq !== "number") {
+        return Response.json({ code: "bad_block" }, { status: 400 });
+      }
+      row.ip = "203.0.113.0";
+      row.country = "DE";
+      row.received_at = received_at;
+      lines.push(JSON.stringify(row));
+    }
+    const answer = await fetch(env.CLICKHOUSE_URL, { method: "POST", body: lines.join("\\n") });
+    await answer.arrayBuffer();
+    return Response.json({ now: Date.now() }, { status: 202 });
+  },
+};`;
+
+const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+const bound = { port: 20_000 };
+mkdirSync(join(ROOT, "target"), { recursive: true });
+const folder = mkdtempSync(join(ROOT, "target/bench-"));
+const sink = await startSink();
+const children = [];
+try {
+  const ours = await startWorkerd("ours", {
+    modules: [
+      ["index.js", "esModule", join(ROOT, "worker/dist/index.js")],
+      ["tallymark_worker_bg.wasm", "wasm", join(ROOT, "worker/dist/tallymark_worker_bg.wasm")],
+    ],
+    vars: {
+      CLICKHOUSE_URL: sink.url,
+      CLICKHOUSE_INSERT_USER: "u",
+      CLICKHOUSE_READ_USER: "u",
+      SITES: '[{"site":"open","key":"pk_open","origins":["*"]}]',
+    },
+  });
+  const forward = await startWorkerd("forward", inline(FORWARD));
+  const json = await startWorkerd("json", inline(JSON_WORKER));
+
+  const us = {};
+  for (const events of [30, 500]) {
+    const rows = eventRows(events);
+    const native = eventBlock(rows);
+    const text = Buffer.from(JSON.stringify(rows));
+    const runs = {
+      ours: () => drive(ours, () => batchUrl(ours.url), native, REQUESTS[events]),
+      forward: () => drive(forward, () => forward.url, native, REQUESTS[events]),
+      json: () => drive(json, () => json.url, text, REQUESTS[events]),
+    };
+    for (const run of Object.values(runs)) await run();
+    const found = { ours: [], forward: [], json: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [name, run] of Object.entries(runs)) found[name].push(await run());
+    }
+    us[events] = Object.fromEntries(
+      Object.entries(found).map(([name, all]) => [name, median(all)]),
+    );
+    console.log(`${events} events, ${native.length} B native, ${text.length} B JSON:`, us[events]);
+  }
+  const ratio = (events, baseline) => us[events].ours / us[events][baseline];
+  const shown = (events, name) => `${Math.round(us[events][name])} µs`;
+  report(
+    "edge-forward",
+    `${ratio(30, "forward").toFixed(2)} × at 30, ${ratio(500, "forward").toFixed(2)} × at 500 events`,
+    `${shown(30, "forward")}, ${shown(500, "forward")}`,
+    ratio(30, "forward") <= 1.25 && ratio(500, "forward") <= 1.25,
+  );
+  report(
+    "edge-json",
+    `${ratio(500, "json").toFixed(2)} ×`,
+    shown(500, "json"),
+    ratio(500, "json") <= 0.25,
+  );
+  await hostile(ours);
+} finally {
+  for (const child of children) child.kill();
+  sink.server.close();
+  sink.server.closeAllConnections();
+  rmSync(folder, { recursive: true });
+}
+
+// Bombs, lies and cuts: the longest time to a refusal, in the median of many, and the peak memory.
+async function hostile(worker) {
+  const good = eventBlock(eventRows(500));
+  const lying = gzipSync(Buffer.alloc(8_000_000));
+  lying.writeUInt32LE(1_900_000, lying.length - 4);
+  const cases = {
+    bomb: gzipSync(Buffer.alloc(100_000_000)),
+    "lying bomb": lying,
+    truncated: good.subarray(0, -1),
+    "lying counts": Buffer.from([0xff, 0x7f, 0xff, 0xff, 0x7f]),
+    "type name of 2^30 bytes": Buffer.from("01010161ffffffff03", "hex"),
+  };
+  let worst = 0;
+  for (const [name, body] of Object.entries(cases)) {
+    const times = [];
+    for (let at = 0; at < 50; at++) {
+      const started = performance.now();
+      const status = await post(batchUrl(worker.url), body);
+      times.push(performance.now() - started);
+      if (status !== 400 && status !== 413) throw new Error(`${name} was answered ${status}`);
+    }
+    console.log(`${name}, ${body.length} B: ${median(times).toFixed(2)} ms`);
+    worst = Math.max(worst, median(times));
+  }
+  const peak =
+    Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${worker.pid}/status`, "utf8"))[1]) / 1024;
+  const grown = peak - worker.restMb;
+  const measured = `${worst.toFixed(1)} ms, ${grown.toFixed(0)} MB over the idle process`;
+  report("hostile", measured, "-", worst < 5 && grown < 64);
+}
+
+function eventRows(count) {
+  const page = uuidV7();
+  const now = Date.now();
+  return Array.from({ length: count }, (_, seq) => ({
+    name: seq % 5 ? "view" : "like",
+    entity_type: "post",
+    entity_id: String(1000 + (seq % 40)),
+    occurred_at: now - seq,
+    page_id: page,
+    seq,
+    properties: '{"position":3,"list":"feed"}',
+  }));
+}
+
+// Sends `count` requests, eight at a time; CPU of the worker's process in microseconds each.
+async function drive(worker, url, body, count) {
+  const before = cpuTicks(worker.pid);
+  let left = count;
+  const lane = async () => {
+    while (left-- > 0) {
+      const status = await post(url(), body);
+      if (status !== 202) throw new Error(`answered ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+  return ((cpuTicks(worker.pid) - before) * TICK_US) / count;
+}
+
+function post(url, body) {
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest(url, {
+      method: "POST",
+      agent,
+      headers: { "content-length": body.length },
+    });
+    outgoing.on("error", reject);
+    outgoing.on("response", (incoming) => {
+      incoming.resume();
+      incoming.on("end", () => resolve(incoming.statusCode));
+    });
+    outgoing.end(body);
+  });
+}
+
+// User and system time of the process; its name may hold spaces, so count from the bracket.
+function cpuTicks(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+async function startSink() {
+  const server = createServer((incoming, outgoing) => {
+    incoming.resume();
+    incoming.on("end", () => outgoing.writeHead(200, { "x-clickhouse-query-id": "1" }).end());
+  });
+  return { server, url: `http://127.0.0.1:${await listenBelow(server)}` };
+}
+
+// Ports above 32768 are the kernel's own.
+async function listenBelow(server) {
+  for (;;) {
+    server.listen(bound.port++, "127.0.0.1");
+    const [event] = await Promise.race([
+      once(server, "listening").then(() => ["listening"]),
+      once(server, "error").then(() => ["error"]),
+    ]);
+    if (event === "listening") return server.address().port;
+  }
+}
+
+function inline(source) {
+  const file = join(folder, `inline-${children.length}.js`);
+  writeFileSync(file, source);
+  return { modules: [["index.js", "esModule", file]], vars: { CLICKHOUSE_URL: sink.url } };
+}
+
+async function startWorkerd(name, { modules, vars }) {
+  if (!existsSync(WORKERD)) throw new Error(`${WORKERD} is missing`);
+  const probe = createServer();
+  const port = await listenBelow(probe);
+  await new Promise((closed) => probe.close(closed));
+  const list = (items) => items.join(", ");
+  const config = `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .main),
+    (name = "internet", network = (allow = ["public", "private"]))],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
+const main :Workerd.Worker = (
+  modules = [${list(modules.map(([module, kind, file]) => `(name = "${module}", ${kind} = embed "${file}")`))}],
+  compatibilityDate = "2026-04-01",
+  bindings = [${list(Object.entries(vars).map(([key, value]) => `(name = "${key}", text = ${JSON.stringify(value)})`))}]);
+`;
+  const file = join(folder, `${name}.capnp`);
+  writeFileSync(file, config);
+  const child = spawn(WORKERD, ["serve", "--import-path=/", "--control-fd=3", file], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  children.push(child);
+  await once(child.stdio[3], "data");
+  const restMb =
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) / 1024;
+  return { pid: child.pid, url: `http://127.0.0.1:${port}`, restMb };
+}
+
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
+function report(budget, measured, baseline, within) {
+  console.log(JSON.stringify({ budget, measured, baseline, within }));
+}
