@@ -1,104 +1,12 @@
-// The entry: the queue that takes events from the first moment on, and what `init` returns.
-//
-// Importing this touches nothing of the page, so that it may be imported on a server. The engine,
-// which is everything else, is fetched when the first tracker starts; the queries when one is asked.
+// The entry. Importing it touches nothing of the page, so that it may be imported on a server.
 
+import { makeTally } from "../src/effects/queue.js";
 import { checkOptions } from "./parts/options.js";
 
-/** The first event of a burst waits at most this long for others before it goes to the engine. */
-const BURST_MS = 100;
-
-/** Wait before the engine is fetched again, multiplied by how often that failed. */
-const RELOAD_MS = 10_000;
-
-/** Calls over `maxWaitingRows` that are let go at once: one by one would move the array each time. */
-const SHED_ROWS = 1_000;
-
-const POST_EVENTS = {
-  trackView: "view",
-  trackLike: "like",
-  trackUnlike: "unlike",
-  trackComment: "comment",
-  trackShare: "share",
-  trackPost: "post",
-  trackDeletePost: "delete_post",
-  trackDeleteComment: "delete_comment",
-};
-
-/** `stats()` before the engine is there, but for what waits. */
-const NOTHING = {
-  engine: "loading",
-  storage: "memory",
-  sent: 0,
-  delivered: 0,
-  stored: 0,
-  dropped: {},
-  droppedProperties: 0,
-  requests: 0,
-  bytes: 0,
-  mainThreadMs: 0,
-};
-
 /** Checks the options and returns the tracker at once; throws one error that names an option. */
-export function init(options) {
-  const config = checkOptions(options);
-  // time, name, fields, time, name, fields, …: an object for each call would double the cost.
-  const calls = [];
-  const queue = { calls, shed: 0 };
-  const full = 3 * config.maxRows;
-  const most = 3 * (config.maxWaitingRows + SHED_ROWS);
-  let engine;
-  let loading;
-  let failures = 0;
-
-  const load = () =>
-    (loading ??= import("./parts/engine.js")
-      .then((parts) => parts.load(config, queue))
-      .then((loaded) => (engine = loaded))
-      .catch((error) => {
-        loading = undefined;
-        console.error("[tallymark] cannot load its engine", error);
-        setTimeout(drain, RELOAD_MS * ++failures);
-        throw error;
-      }));
-  const drain = () => (engine ? engine.drain() : load().catch(() => {}));
-
-  const shed = () => {
-    calls.splice(0, 3 * SHED_ROWS);
-    queue.shed += SHED_ROWS;
-  };
-  const track = (name, fields) => {
-    const length = calls.push(Date.now(), name, fields);
-    if (length === 3 || length === full) setTimeout(drain, length === full ? 0 : BURST_MS);
-    if (length > most) shed();
-  };
-
-  const queries =
-    (name) =>
-    async (...args) =>
-      (await import("./parts/queries.js"))[name](config, ...args);
-  const posts = {
-    getSummary: queries("getSummary"),
-    getHourlyViews: queries("getHourlyViews"),
-    getTopPosts: queries("getTopPosts"),
-    getBulkSummaries: queries("getBulkSummaries"),
-  };
-  for (const method in POST_EVENTS) {
-    posts[method] = (entityId, { userId, ipAddress } = {}) =>
-      track(POST_EVENTS[method], { entityType: "post", entityId, userId, ipAddress });
-  }
-
-  const waiting = () => calls.length / 3;
-
-  // A task of its own: the start of the page comes first.
-  setTimeout(drain);
-  return {
-    track,
-    posts,
-    query: queries("query"),
-    flush: async () => (await load()).flush(),
-    shutdown: async () => (await load()).shutdown(),
-    queueLength: () => (engine ? engine.queueLength() : waiting()),
-    stats: () => (engine ? engine.stats() : { ...NOTHING, tracked: waiting(), waiting: waiting() }),
-  };
-}
+export const init = (options) =>
+  makeTally(
+    checkOptions(options),
+    () => import("./parts/engine.js"),
+    () => import("./parts/queries.js"),
+  );

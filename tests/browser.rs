@@ -8,6 +8,10 @@
 
 #[path = "browser/answers.rs"]
 mod answers;
+#[path = "browser/js.rs"]
+mod js;
+#[path = "browser/pack.rs"]
+mod pack;
 #[path = "browser/page.rs"]
 mod page;
 #[path = "browser/suite.rs"]

@@ -40,12 +40,11 @@ const FIELDS = new Map([
 
 /** What `beforeSend` gets: the fields by name, everything else under `properties`. */
 function eventOf(time, name, fields) {
-  const event = { name, occurredAt: time, properties: {} };
+  const event = { name, occurredAt: time, properties: { ...fields?.properties } };
   for (const key of Object.keys(fields ?? {})) {
-    if (FIELDS.has(key)) event[key] = fields[key];
-    else event.properties[key] = fields[key];
+    if (!FIELDS.has(key)) event.properties[key] = fields[key];
+    else if (key !== "properties") event[key] = fields[key];
   }
-  if (fields?.properties) event.properties = { ...fields.properties, ...event.properties };
   return event;
 }
 

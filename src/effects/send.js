@@ -38,7 +38,9 @@ export async function send(url, body, keepalive, timeoutMs, answered) {
     headers = response.headers;
     status = response.status;
   } catch {
-    // Blocked, cut off or too slow.
+    // Blocked, cut off or too slow. A `fetch` that a site has replaced may throw at once, while
+    // the engine is in the middle of the call that brought us here.
+    await null;
   }
   const number = (name) => Number(headers?.get(name) ?? NaN);
   answered(

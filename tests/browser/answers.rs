@@ -44,19 +44,20 @@ pub async fn s4_16_a_broken_fetch_no_answer_and_an_endless_portal_mean_again<S: 
     let mut flushed = pin!(tally.flush());
     assert_eq!(page.count().await, 0);
     page.set_throws(false);
-    page.pass(60_000);
+    // Each pass is as long as the longest backoff, and shorter than a request's deadline.
+    page.pass(1_000);
     let first = page.next().await;
     page.fail(first);
     page.count().await;
     assert_eq!(ready(flushed.as_mut()), None);
-    page.pass(60_000);
+    page.pass(2_000);
     let second = page.next().await;
     assert_eq!(page.parameter(first, "id"), page.parameter(second, "id"));
     assert_eq!(page.body(first), page.body(second));
     // Its third failure is the one at which a flush stops waiting; the batch stays.
     page.answer_forever(second, 200);
     assert_eq!(flushed.await, Flushed { ok: false, delivered: 0, dropped: 0 });
-    page.pass(60_000);
+    page.pass(4_000);
     let third = page.next().await;
     assert_eq!(page.body(first), page.body(third));
     page.accept(third);

@@ -4,6 +4,11 @@ const KEEP = ["fetch", "setTimeout", "clearTimeout"];
 
 /** What the tracker under the write key (or ClickHouse user) `key` does is recorded here. */
 export class FakePage {
+  static #open;
+  /** Where the next page's ticks begin: trackers of earlier tests live on, and must not see time
+   * run backwards. */
+  static #nextOrigin = 0;
+  #origin = FakePage.#nextOrigin;
   #key;
   #real = {};
   #requests = [];
@@ -15,6 +20,9 @@ export class FakePage {
   #tick = 0;
 
   constructor(key) {
+    // A test that failed has not dropped its page.
+    FakePage.#open?.restore();
+    FakePage.#open = this;
     this.#key = key;
     for (const name of KEEP) this.#real[name] = globalThis[name];
     globalThis.fetch = (url, init = {}) => this.#fetch(String(url), init);
@@ -31,12 +39,14 @@ export class FakePage {
       return controller.signal;
     };
     // Own properties hide those of the prototype, until they are deleted.
-    performance.now = () => this.#tick + 0.75;
+    performance.now = () => this.#origin + this.#tick + 0.75;
     this.#real.now = Date.now;
     Date.now = () => 1_795_435_200_000 + this.#tick;
   }
 
   restore() {
+    FakePage.#open = undefined;
+    FakePage.#nextOrigin = this.#origin + this.#tick + 1;
     Object.assign(globalThis, Object.fromEntries(KEEP.map((name) => [name, this.#real[name]])));
     delete performance.now;
     delete document.visibilityState;

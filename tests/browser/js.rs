@@ -1,0 +1,328 @@
+//! The npm package's shell: the suite, and what the queue, the options and the stats do.
+
+use super::page::Page;
+use super::suite::{Flushed, Options, Shell};
+use crate::{answers_of, whole_suite_of};
+use js_sys::{Function, Promise, Reflect};
+use tallymark::js::Engine;
+use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[wasm_bindgen(module = "/tests/browser/js.js")]
+extern "C" {
+    type Tally;
+
+    #[wasm_bindgen(catch)]
+    fn init(
+        options: &JsValue,
+        make_engine: &JsValue,
+        memory: &JsValue,
+        gate: &JsValue,
+    ) -> Result<Tally, JsValue>;
+    fn evaluate(expression: &str) -> JsValue;
+
+    #[wasm_bindgen(method)]
+    fn track(this: &Tally, name: &JsValue, fields: &JsValue);
+    #[wasm_bindgen(method)]
+    fn flush(this: &Tally) -> Promise;
+    #[wasm_bindgen(method)]
+    fn shutdown(this: &Tally) -> Promise;
+    #[wasm_bindgen(method, js_name = queueLength)]
+    fn queue_length(this: &Tally) -> f64;
+    #[wasm_bindgen(method)]
+    fn stats(this: &Tally) -> JsValue;
+}
+
+/// Named so that each file is there for `js.js` to import.
+mod files {
+    use super::wasm_bindgen;
+
+    #[wasm_bindgen(module = "/src/effects/queue.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = makeTally)]
+        fn _queue();
+    }
+    #[wasm_bindgen(module = "/src/effects/host.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = start)]
+        fn _host();
+    }
+    #[wasm_bindgen(module = "/src/effects/memory.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = putInbox)]
+        fn _memory();
+    }
+    #[wasm_bindgen(module = "/src/effects/pack.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = pack)]
+        fn _pack();
+    }
+    #[wasm_bindgen(module = "/src/effects/reasons.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = codeOf)]
+        fn _reasons();
+    }
+    #[wasm_bindgen(module = "/src/effects/send.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = send)]
+        fn _send();
+    }
+    #[wasm_bindgen(module = "/pkg-template/parts/options.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = checkOptions)]
+        fn _options();
+    }
+    #[wasm_bindgen(module = "/pkg-template/parts/queries.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = query)]
+        fn _queries();
+    }
+}
+
+/// A tracker as `init` returns it.
+pub struct Js(Tally);
+
+impl Js {
+    /// `options` is the text of an object literal's inside; the endpoint and the key are the
+    /// page's. The engine comes when `gate` resolves.
+    pub fn init(page: &Page, options: &str, gate: &JsValue) -> Result<Self, JsValue> {
+        let key = &page.key;
+        let options = format!("{{ endpoint: 'https://tally.example', key: '{key}', {options} }}");
+        let make = Closure::<dyn Fn() -> Engine>::new(Engine::new).into_js_value();
+        init(&evaluate(&options), &make, &wasm_bindgen::memory(), gate).map(Self)
+    }
+
+    /// The same, once the engine is there.
+    pub async fn start_with(page: &Page, options: &str) -> Self {
+        let tally = Self::init(page, options, &JsValue::UNDEFINED).unwrap();
+        page.pass(0);
+        page.count().await;
+        tally
+    }
+
+    /// Calls `track` with values given as JavaScript.
+    pub fn track_js(&self, name: &str, fields: &str) {
+        self.0.track(&evaluate(name), &evaluate(fields));
+    }
+
+    /// A member of `stats()`, such as `dropped.invalid`; 0 when it is missing.
+    pub fn stat(&self, path: &str) -> f64 {
+        let found = path.split('.').fold(self.0.stats(), |of, name| member(&of, name));
+        found.as_f64().unwrap_or(0.0)
+    }
+}
+
+impl Shell for Js {
+    async fn start(page: &Page, options: Options) -> Self {
+        let numbers = [
+            ("maxRows", options.max_rows),
+            ("maxTimeMs", options.max_time_ms),
+            ("maxWaitingRows", options.max_waiting_rows),
+        ];
+        let given = numbers
+            .iter()
+            .filter_map(|(name, number)| number.map(|number| format!("{name}: {number}")));
+        Self::start_with(page, &given.collect::<Vec<_>>().join(", ")).await
+    }
+
+    fn track(&self, name: &str, id: &str) {
+        self.track_js(&format!("'{name}'"), &format!("{{ entityType: 'post', entityId: '{id}' }}"));
+    }
+
+    fn flush(&self) -> impl Future<Output = Flushed> + use<> {
+        flushed(self.0.flush())
+    }
+
+    fn shutdown(&self) -> impl Future<Output = Flushed> + use<> {
+        flushed(self.0.shutdown())
+    }
+
+    fn queue_length(&self) -> u64 {
+        self.0.queue_length() as u64
+    }
+
+    fn delivered(&self) -> u64 {
+        self.stat("delivered") as u64
+    }
+
+    fn dropped(&self, reason: &str) -> u64 {
+        self.stat(&format!("dropped.{reason}")) as u64
+    }
+}
+
+async fn flushed(promise: Promise) -> Flushed {
+    let result = JsFuture::from(promise).await.unwrap();
+    let count = |name| member(&result, name).as_f64().unwrap() as u32;
+    Flushed {
+        ok: member(&result, "ok").as_bool().unwrap(),
+        delivered: count("delivered"),
+        dropped: count("dropped"),
+    }
+}
+
+fn member(of: &JsValue, name: &str) -> JsValue {
+    Reflect::get(of, &name.into()).unwrap()
+}
+
+whole_suite_of!(Js);
+answers_of!(Js);
+
+/// A promise and what resolves it.
+fn gate() -> (Promise, Function) {
+    let mut open = None;
+    let promise = Promise::new(&mut |resolve, _| open = Some(resolve));
+    (promise, open.unwrap())
+}
+
+#[wasm_bindgen_test]
+async fn u1_u9_events_tracked_before_the_engine_is_there_are_not_lost() {
+    let page = Page::new();
+    let (closed, open) = gate();
+    let tally = Js::init(&page, "", &closed).unwrap();
+    tally.track("view", "1");
+    page.pass(5_000);
+    tally.track("view", "2");
+    page.count().await;
+    assert_eq!((tally.queue_length(), tally.stat("tracked"), tally.stat("waiting")), (2, 2.0, 2.0));
+    open.call0(&JsValue::UNDEFINED).unwrap();
+    page.count().await;
+    let flushed = tally.flush();
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "entity_id"), ["1", "2"]);
+    page.accept(request);
+    assert_eq!(flushed.await, Flushed { ok: true, delivered: 2, dropped: 0 });
+}
+
+#[wasm_bindgen_test]
+async fn an_engine_that_cannot_load_is_fetched_again_and_loses_nothing() {
+    let page = Page::new();
+    let gate = evaluate(
+        "{ tries: 0, then(yes, no) { this.tries++ ? yes() : no(new Error('offline')); } }",
+    );
+    let tally = Js::init(&page, "", &gate).unwrap();
+    tally.track("view", "1");
+    page.pass(0);
+    page.count().await;
+    assert_eq!(tally.queue_length(), 1);
+    page.pass(10_000);
+    page.count().await;
+    page.pass(10_000);
+    assert_eq!(page.texts(page.next().await, "entity_id"), ["1"]);
+}
+
+#[wasm_bindgen_test]
+async fn s4_17_before_the_engine_is_there_the_oldest_go_too() {
+    let page = Page::new();
+    let (closed, open) = gate();
+    let tally = Js::init(&page, "maxRows: 10, maxWaitingRows: 100", &closed).unwrap();
+    (0..1_600).for_each(|id| tally.track("view", &id.to_string()));
+    assert_eq!(tally.queue_length(), 600);
+    open.call0(&JsValue::UNDEFINED).unwrap();
+    page.pass(0);
+    page.count().await;
+    assert_eq!((tally.dropped("queue_full"), tally.queue_length()), (1_500, 100));
+    assert_eq!(tally.stat("tracked"), 1_600.0);
+}
+
+#[wasm_bindgen_test]
+async fn before_send_may_change_and_drop_events() {
+    let page = Page::new();
+    let hook = "beforeSend(event) {
+        if (event.name === 'secret') return null;
+        if (event.name === 'broken') throw new Error('in the hook');
+        event.name += '!';
+        event.properties.seen = true;
+        return event;
+    }";
+    let tally = Js::start_with(&page, hook).await;
+    tally.track_js("'view'", "{ entityId: 7, color: 'red', properties: { size: 2 } }");
+    tally.track_js("'secret'", "undefined");
+    tally.track_js("'broken'", "undefined");
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "name"), ["view!"]);
+    assert_eq!(page.texts(request, "entity_id"), ["7"]);
+    assert_eq!(page.texts(request, "properties"), [r#"{"size":2,"color":"red","seen":true}"#]);
+    assert_eq!((tally.dropped("before_send"), tally.dropped("invalid")), (1, 1));
+}
+
+#[wasm_bindgen_test]
+async fn on_batch_hears_of_every_answer_and_may_flush() {
+    let page = Page::new();
+    let tally =
+        Js::start_with(&page, "onBatch(batch) { (globalThis.heard ??= []).push(batch); }").await;
+    tally.track("view", "42");
+    drop(tally.flush());
+    let first = page.next().await;
+    page.fail(first);
+    page.count().await;
+    page.pass(1_000);
+    let second = page.next().await;
+    page.answer(second, 403, r#"{"code":"bad_origin"}"#);
+    page.count().await;
+    let heard = evaluate("JSON.stringify(heard)").as_string().unwrap();
+    let id = page.parameter(first, "id").unwrap();
+    let bytes = page.body(first).len();
+    let expected = format!(
+        "[{{\"id\":\"{id}\",\"rows\":1,\"bytes\":{bytes},\"ms\":0,\"status\":0,\"outcome\":\"again\"}},\
+         {{\"id\":\"{id}\",\"rows\":1,\"bytes\":{bytes},\"ms\":"
+    );
+    assert!(heard.starts_with(&expected), "{heard}");
+    assert!(
+        heard.ends_with(r#","status":403,"code":"bad_origin","outcome":"refused"}]"#),
+        "{heard}"
+    );
+}
+
+#[wasm_bindgen_test]
+async fn u6_straight_to_clickhouse_the_address_holds_user_and_token() {
+    let page = Page::new();
+    let key = &page.key;
+    let options = format!(
+        "endpoint: undefined, key: undefined,
+         clickhouse: {{ url: 'https://ch.example:8443/', database: 'web', user: '{key}', site: 's' }}"
+    );
+    let tally = Js::start_with(&page, &options).await;
+    tally.track("view", "42");
+    let flushed = tally.flush();
+    let request = page.next().await;
+    let url = page.url(request);
+    assert!(
+        url.starts_with("https://ch.example:8443/?query=INSERT%20INTO%20events%20FORMAT%20Native"),
+        "{url}"
+    );
+    assert_eq!(page.parameter(request, "database").as_deref(), Some("web"));
+    assert_eq!(page.texts(request, "site"), ["s"]);
+    page.answer_with(request, 200, "", r#"{"X-ClickHouse-Query-Id":"q"}"#);
+    assert_eq!(flushed.await, Flushed { ok: true, delivered: 1, dropped: 0 });
+}
+
+#[wasm_bindgen_test]
+async fn s0_4_to_s0_12_each_post_function_tracks_its_event() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    let calls: Function = evaluate(
+        "(tally) => {
+            tally.posts.trackView('t1');
+            tally.posts.trackLike('t1', { userId: 'u1' });
+            tally.posts.trackUnlike('t1', { userId: null });
+            tally.posts.trackComment('t1', null);
+            tally.posts.trackShare(2);
+            tally.posts.trackPost('t3');
+            tally.posts.trackDeletePost('t3');
+            tally.posts.trackDeleteComment('parent');
+        }",
+    )
+    .into();
+    calls.call1(&JsValue::UNDEFINED, tally.0.as_ref()).unwrap();
+    drop(tally.flush());
+    let request = page.next().await;
+    let names =
+        ["view", "like", "unlike", "comment", "share", "post", "delete_post", "delete_comment"];
+    assert_eq!(page.texts(request, "name"), names);
+    let ids = ["t1", "t1", "t1", "t1", "2", "t3", "t3", "parent"];
+    assert_eq!(page.texts(request, "entity_id"), ids);
+    assert_eq!(page.texts(request, "user_id"), ["", "u1", "", "", "", "", "", ""]);
+    assert!(page.texts(request, "entity_type").iter().all(|entity_type| entity_type == "post"));
+}
