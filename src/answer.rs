@@ -56,6 +56,27 @@ pub enum Verdict {
     },
 }
 
+/// The worker's own refusals, by status and code.
+const CODES: [(u16, &str, Verdict); 11] = [
+    (400, "bad_block", refused(Refusal::BadBlock)),
+    (400, "bad_request", refused(Refusal::BadRequest)),
+    (401, "bad_key", refused(Refusal::BadKey)),
+    (403, "bad_origin", refused(Refusal::BadOrigin)),
+    (404, "bad_table", refused(Refusal::BadTable)),
+    (404, "not_found", refused(Refusal::NotFound)),
+    (405, "bad_method", refused(Refusal::BadMethod)),
+    (410, "too_old", Verdict::Refused(DropReason::TooOld)),
+    (413, "too_large", Verdict::TooLarge),
+    // Definite: the batch was not taken.
+    (429, "rate_limited", Verdict::Again { retry_after_ms: None, unanswered: false }),
+    // A time-out of the worker's own call to ClickHouse is "busy" too.
+    (503, "busy", Verdict::Again { retry_after_ms: None, unanswered: true }),
+];
+
+const fn refused(refusal: Refusal) -> Verdict {
+    Verdict::Refused(DropReason::Refused(refusal))
+}
+
 impl Answer<'_> {
     /// Reads the answer as `receiver`'s.
     #[must_use]
@@ -82,32 +103,21 @@ impl Response<'_> {
         }
         let code = member(self.body, b"\"code\"")?.strip_prefix(b"\"")?;
         let code = code.split(|&byte| byte == b'"').next()?;
-        let refusal = match (self.status, code) {
-            (400, b"bad_block") => Refusal::BadBlock,
-            (400, b"bad_request") => Refusal::BadRequest,
-            (401, b"bad_key") => Refusal::BadKey,
-            (403, b"bad_origin") => Refusal::BadOrigin,
-            (404, b"bad_table") => Refusal::BadTable,
-            (404, b"not_found") => Refusal::NotFound,
-            (405, b"bad_method") => Refusal::BadMethod,
-            (410, b"too_old") => return Some(Verdict::Refused(DropReason::TooOld)),
-            (413, b"too_large") => return Some(Verdict::TooLarge),
-            // Ours, and definite: the batch was not taken.
-            (429, b"rate_limited") | (503, b"busy") => {
-                return Some(Verdict::Again {
-                    retry_after_ms: self.retry_after_s.map(|seconds| u64::from(seconds) * 1_000),
-                    // A time-out of the worker's own call to ClickHouse is "busy" too.
-                    unanswered: self.status == 503,
-                });
-            }
-            _ => return None,
-        };
-        Some(Verdict::Refused(DropReason::Refused(refusal)))
+        let (.., verdict) = CODES
+            .iter()
+            .find(|(status, known, _)| *status == self.status && known.as_bytes() == code)?;
+        Some(match *verdict {
+            Verdict::Again { unanswered, .. } => Verdict::Again {
+                retry_after_ms: self.retry_after_s.map(|seconds| u64::from(seconds) * 1_000),
+                unanswered,
+            },
+            definite => definite,
+        })
     }
 
     fn clickhouse_verdict(&self) -> Option<Verdict> {
         if self.exception_code != 0 {
-            return FINAL_CLICKHOUSE_CODES.binary_search(&self.exception_code).is_ok().then_some(
+            return FINAL_CLICKHOUSE_CODES.contains(&self.exception_code).then_some(
                 Verdict::Refused(DropReason::Refused(Refusal::ClickHouse(self.exception_code))),
             );
         }

@@ -19,38 +19,17 @@ use crate::rng::Uuid;
 #[derive(Clone, Debug)]
 pub struct PageContext {
     id: Uuid,
-    hostname: String,
-    pathname: String,
-    referrer: String,
-    utm_source: String,
-    utm_medium: String,
-    utm_campaign: String,
+    /// In the order of [`COLUMNS`], where they stand behind those of the event.
+    texts: [String; 6],
 }
 
 impl PageContext {
     /// A page view under a new id; texts over [`PAGE_TEXT_BYTES`] lose their end.
     #[must_use]
     pub fn new(id: Uuid, page: &Page<'_>) -> Self {
-        Self {
-            id,
-            hostname: cut(page.hostname),
-            pathname: cut(page.pathname),
-            referrer: cut(page.referrer),
-            utm_source: cut(page.utm_source),
-            utm_medium: cut(page.utm_medium),
-            utm_campaign: cut(page.utm_campaign),
-        }
-    }
-
-    fn texts(&self) -> [&str; 6] {
-        [
-            &self.hostname,
-            &self.pathname,
-            &self.referrer,
-            &self.utm_source,
-            &self.utm_medium,
-            &self.utm_campaign,
-        ]
+        let Page { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign } = *page;
+        let texts = [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign].map(cut);
+        Self { id, texts }
     }
 }
 
@@ -85,53 +64,82 @@ const BLOCK_HEAD_BYTES: usize = 600;
 pub fn row_bytes_at_most(event: &Event<'_>, page: &PageContext) -> usize {
     let Event { name, entity_type, entity_id, user_id, properties, .. } = *event;
     let texts = [name, entity_type, entity_id, user_id, properties];
-    let texts = texts.into_iter().chain(page.texts());
+    let texts = texts.into_iter().chain(page.texts.iter().map(String::as_str));
     FIXED_ROW_BYTES + texts.map(|text| varint::len(text.len()) + text.len()).sum::<usize>()
 }
 
-/// Rows of `events`, as columns.
+/// The columns, in the order of a block: the first [`REQUIRED`] must be there whatever they hold.
+const COLUMNS: [&str; 16] = [
+    "entity_id",
+    "page_id",
+    "seq",
+    "occurred_at",
+    "name",
+    "entity_type",
+    "user_id",
+    "hostname",
+    "pathname",
+    "referrer",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "session_id",
+    "value",
+    "properties",
+];
+const REQUIRED: usize = 6;
+/// Where the texts begin, and two others stand.
+const FIRST_TEXT: usize = 4;
+const VALUE: usize = 14;
+const PROPERTIES: usize = 15;
+
+/// Rows of `events`, as columns; open from [`Buffer::open`] until [`Buffer::seal`].
+///
+/// Its memory is kept from batch to batch. The texts are an array because one loop for all of them
+/// is smaller than a field each: the page downloads this.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     id: Uuid,
     /// The value of `site`, when the rows go straight to ClickHouse: the worker knows it itself.
     site: Option<String>,
-    name: LowCardinality,
-    entity_type: LowCardinality,
     entity_id: Strings,
-    value: Float64,
-    user_id: LowCardinality,
-    session_id: Uuids,
     page_id: Uuids,
     seq: UInt32,
     occurred_at: DateTime64,
+    /// From `name` to `utm_campaign`.
+    texts: [LowCardinality; 9],
+    session_id: Uuids,
+    value: Float64,
     properties: Strings,
-    /// In the order of [`PageContext::texts`].
-    page: [LowCardinality; 6],
 }
 
 impl Buffer {
-    /// An empty buffer for the batch `id`.
+    /// A buffer that is not open, for rows that go to `destination`.
     #[must_use]
-    pub fn open(id: Uuid, destination: &Destination) -> Self {
+    pub fn new(destination: &Destination) -> Self {
         let site = match destination {
             Destination::Worker { .. } => None,
             Destination::ClickHouse { site, .. } => Some(site.clone()),
         };
         Self {
-            id,
+            id: Uuid::default(),
             site,
-            name: LowCardinality::default(),
-            entity_type: LowCardinality::default(),
             entity_id: Strings::default(),
-            value: Float64::default(),
-            user_id: LowCardinality::default(),
-            session_id: Uuids::default(),
             page_id: Uuids::default(),
             seq: UInt32::default(),
             occurred_at: DateTime64::default(),
+            // A loop; the array's own default is a call for each.
+            texts: core::array::from_fn(|_| LowCardinality::default()),
+            session_id: Uuids::default(),
+            value: Float64::default(),
             properties: Strings::default(),
-            page: core::array::from_fn(|_| LowCardinality::default()),
         }
+    }
+
+    /// Begins the batch `id`.
+    pub fn open(&mut self, id: Uuid) {
+        debug_assert!(self.is_empty(), "rows would change their batch");
+        self.id = id;
     }
 
     /// Rows in the buffer.
@@ -140,40 +148,50 @@ impl Buffer {
         u32::try_from(self.seq.rows()).unwrap_or(u32::MAX)
     }
 
+    /// Whether there is nothing to seal.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seq.rows() == 0
+    }
+
     /// Bytes of the block as it would be sealed now, or a little more: columns that hold only
     /// defaults are counted here and left out there.
     #[must_use]
     pub fn body_bytes(&self) -> usize {
         let edge = self.site.as_ref().map_or(0, |site| self.seq.rows() * (16 + 2 + site.len()));
-        let columns = self.columns();
-        BLOCK_HEAD_BYTES + edge + columns.iter().map(|(_, c)| c.encoded_len()).sum::<usize>()
+        BLOCK_HEAD_BYTES + edge + self.columns().map(|column| column.encoded_len()).sum::<usize>()
     }
 
     /// Appends a row.
     pub fn push(&mut self, row: &Row<'_>) {
         let event = row.event;
-        self.name.push(event.name);
-        self.entity_type.push(event.entity_type);
         self.entity_id.push(event.entity_id);
-        self.value.push(event.value);
-        self.user_id.push(event.user_id);
-        self.session_id.push(row.session_id);
         self.page_id.push(row.page.id);
         self.seq.push(row.seq);
         self.occurred_at.push(event.occurred_at);
-        // No properties are an empty object: the empty text is no JSON.
-        self.properties.push(if event.properties.is_empty() { "{}" } else { event.properties });
-        for (column, text) in self.page.iter_mut().zip(row.page.texts()) {
+        let texts = [event.name, event.entity_type, event.user_id].into_iter();
+        let texts = texts.chain(row.page.texts.iter().map(String::as_str));
+        for (column, text) in self.texts.iter_mut().zip(texts) {
             column.push(text);
         }
+        self.session_id.push(row.session_id);
+        self.value.push(event.value);
+        // No properties are an empty object: the empty text is no JSON.
+        self.properties.push(if event.properties.is_empty() { "{}" } else { event.properties });
     }
 
-    /// Turns the rows into one Native block, for good.
-    #[must_use]
-    pub fn seal(self) -> Batch {
+    /// Turns the rows into one Native block, for good, and is empty after; `None` without rows.
+    pub fn seal(&mut self) -> Option<Batch> {
         let rows = self.rows();
-        let mut columns: Vec<(&str, &dyn Column)> = self.columns().to_vec();
-        columns.retain(|(name, column)| !self.is_left_out(name, *column));
+        if rows == 0 {
+            return None;
+        }
+        let mut columns: Vec<(&str, &dyn Column)> = Vec::new();
+        for (at, (name, column)) in COLUMNS.into_iter().zip(self.columns()).enumerate() {
+            if !self.is_left_out(at) {
+                columns.push((name, column));
+            }
+        }
         let (mut site, mut batch_id) = (LowCardinality::default(), Uuids::default());
         if let Some(text) = &self.site {
             site.push_repeated(text.as_str(), rows as usize);
@@ -181,44 +199,44 @@ impl Buffer {
             columns.push(("site", &site));
             columns.push(("batch_id", &batch_id));
         }
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(self.body_bytes());
         block::encode(&columns, &mut body);
-        Batch { id: self.id, rows, body }
+        self.clear();
+        Some(Batch { id: self.id, rows, body })
     }
 
-    /// Whether the receiver would fill in the same values by itself.
-    fn is_left_out(&self, name: &str, column: &dyn Column) -> bool {
-        match name {
-            // Required, whatever they hold.
-            "name" | "entity_type" | "entity_id" | "occurred_at" | "page_id" | "seq" => false,
-            "value" => self.value.is_all(1.0),
-            "properties" => {
+    /// Whether the receiver would fill in the same values by itself, for the column at `at`.
+    fn is_left_out(&self, at: usize) -> bool {
+        let text = at.checked_sub(FIRST_TEXT).and_then(|at| self.texts.get(at));
+        match (at, text) {
+            (..REQUIRED, _) => false,
+            (_, Some(text)) => text.is_all_default(),
+            (VALUE, _) => self.value.is_all(1.0),
+            (PROPERTIES, _) => {
                 self.properties.encoded_len() == self.properties.rows() * "\x02{}".len()
             }
-            _ => column.is_all_default(),
+            _ => false,
         }
     }
 
-    fn columns(&self) -> [(&'static str, &dyn Column); 16] {
-        let [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign] = &self.page;
-        [
-            ("name", &self.name),
-            ("entity_type", &self.entity_type),
-            ("entity_id", &self.entity_id),
-            ("value", &self.value),
-            ("user_id", &self.user_id),
-            ("session_id", &self.session_id),
-            ("page_id", &self.page_id),
-            ("seq", &self.seq),
-            ("occurred_at", &self.occurred_at),
-            ("properties", &self.properties),
-            ("hostname", hostname),
-            ("pathname", pathname),
-            ("referrer", referrer),
-            ("utm_source", utm_source),
-            ("utm_medium", utm_medium),
-            ("utm_campaign", utm_campaign),
-        ]
+    fn clear(&mut self) {
+        self.entity_id.clear();
+        self.page_id.clear();
+        self.seq.clear();
+        self.occurred_at.clear();
+        self.texts.iter_mut().for_each(Column::clear);
+        self.session_id.clear();
+        self.value.clear();
+        self.properties.clear();
+    }
+
+    /// In the order of [`COLUMNS`].
+    fn columns(&self) -> impl Iterator<Item = &dyn Column> {
+        let first: [&dyn Column; 4] =
+            [&self.entity_id, &self.page_id, &self.seq, &self.occurred_at];
+        let last: [&dyn Column; 3] = [&self.session_id, &self.value, &self.properties];
+        let texts = self.texts.iter().map(|column| -> &dyn Column { column });
+        first.into_iter().chain(texts).chain(last)
     }
 }
 
@@ -262,10 +280,12 @@ mod tests {
     #[test]
     fn the_bounds_hold() {
         for (rows, kind) in [(1, 1), (3, 2), (500, 10), (500, 255), (700, 300)] {
-            let mut buffer = Buffer::open(Rng::new([1, 2, 3, 4]).uuid_v7(UnixMs(1)), &straight());
+            let mut buffer = Buffer::new(&straight());
+            buffer.open(Rng::new([1, 2, 3, 4]).uuid_v7(UnixMs(1)));
             fill(&mut buffer, rows, kind);
             let bound = buffer.body_bytes();
-            let batch = buffer.seal();
+            let batch = buffer.seal().unwrap();
+            assert_eq!(buffer.seal(), None, "it is empty after");
             assert_eq!(batch.rows, rows);
             assert!(batch.body.len() <= bound, "{} of {bound}", batch.body.len());
             assert!(batch.body.len() + BLOCK_HEAD_BYTES + 22 * rows as usize > bound, "too loose");
@@ -283,9 +303,10 @@ mod tests {
     #[test]
     fn u6_straight_to_clickhouse_a_block_names_its_site_and_batch() {
         let id = Rng::new([1, 2, 3, 4]).uuid_v7(UnixMs(1));
-        let mut buffer = Buffer::open(id, &straight());
+        let mut buffer = Buffer::new(&straight());
+        buffer.open(id);
         fill(&mut buffer, 2, 2);
-        let body = buffer.seal().body;
+        let body = buffer.seal().unwrap().body;
         let block = block::walk(&body).unwrap();
         assert!(block.column("site").unwrap().texts().unwrap().eq(["demo", "demo"]));
         assert!(block.column("batch_id").unwrap().values::<Uuid>().unwrap().eq([id, id]));

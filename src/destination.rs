@@ -106,17 +106,17 @@ const fn hex_digit(nibble: u8) -> char {
 
 /// A number in decimal. Not `format!`: that costs the page 1.5 KB (measured).
 pub(crate) fn push_decimal(text: &mut String, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
+    let mut digits = [0; 20];
+    let mut length = 0_usize;
+    for digit in &mut digits {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
-        first = at;
+        length += 1;
         if number == 0 {
             break;
         }
     }
-    digits.iter().skip(first).for_each(|&digit| text.push(char::from(digit)));
+    digits.iter().take(length).rev().for_each(|&digit| text.push(char::from(digit)));
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub enum Refusal {
 }
 
 /// ClickHouse's exception codes (`src/Common/ErrorCodes.cpp`, 26.7) that the same bytes will meet
-/// again whenever they are sent: the data, the table or the account is wrong. Sorted.
+/// again whenever they are sent: the data, the table or the account is wrong.
 ///
 /// Every other code is trouble of the server's own (memory, disk, time-outs, too many parts, …)
 /// and means "again".
@@ -101,15 +101,5 @@ impl DropReason {
             Self::Refused(Refusal::TooLarge) => 39,
             Self::Refused(Refusal::ClickHouse(code)) => 1_000 + code as u32,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_final_codes_are_sorted_for_binary_search() {
-        assert!(FINAL_CLICKHOUSE_CODES.is_sorted());
     }
 }

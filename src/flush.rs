@@ -22,7 +22,7 @@ impl FlushTimer {
     /// The buffer has got a row at `now`: the next tick after it is due, unless one is already.
     pub fn arm(&mut self, now: TickMs) {
         if self.due.is_none() {
-            let passed = now.since_ms(self.start) / self.max_time_ms;
+            let passed = now.since_ms(self.start).checked_div(self.max_time_ms).unwrap_or(0);
             let ms = passed.saturating_add(1).saturating_mul(self.max_time_ms);
             self.due = Some(self.start.plus_ms(ms));
         }

@@ -13,6 +13,7 @@
 //! | [`schema`] | tables and the types of their columns; the built-in table `events` |
 //! | [`column`](mod@column) | one ClickHouse column type a file: append, encode, walk |
 //! | [`block`] | the Native block: encode on the page, walk and check at the edge |
+//! | `list` | taking an element out of a vector, small |
 //! | [`event`] | what a shell hands over: an event, a page |
 //! | [`buffer`] | events as columns, until they are sealed into a batch |
 //! | [`flush`] | when the buffer is flushed by time |
@@ -59,6 +60,7 @@ pub mod flush;
 #[cfg(feature = "js")]
 pub mod js;
 pub mod limits;
+mod list;
 pub mod outbox;
 pub mod pending;
 pub mod retry;

@@ -1,8 +1,10 @@
 //! Calls to `flush()` that wait until everything they covered has settled.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::limits::{FLUSH_TRIES, FLUSHES_WAITING};
+use crate::list;
 use crate::rng::Uuid;
 
 /// One call to `flush()`.
@@ -38,7 +40,7 @@ impl Pending {
 /// All flushes that somebody waits for.
 #[derive(Debug, Default)]
 pub struct PendingFlushes {
-    pending: Vec<Pending>,
+    pending: Vec<Box<Pending>>,
     next_id: u32,
 }
 
@@ -51,7 +53,7 @@ impl PendingFlushes {
             oldest.tries_left = 0;
         }
         let result = FlushResult { id, ok: true, delivered: 0, dropped: 0 };
-        self.pending.push(Pending { batches, tries_left: FLUSH_TRIES, result });
+        self.pending.push(Box::new(Pending { batches, tries_left: FLUSH_TRIES, result }));
         id
     }
 
@@ -59,7 +61,10 @@ impl PendingFlushes {
     pub fn settled(&mut self, batch: Uuid, rows: u32, delivered: bool) {
         for flush in &mut self.pending {
             let Some(at) = flush.batches.iter().position(|&id| id == batch) else { continue };
-            flush.batches.swap_remove(at);
+            // Their order means nothing: the last takes the place.
+            if let (Some(last), Some(place)) = (flush.batches.pop(), flush.batches.get_mut(at)) {
+                *place = last;
+            }
             if delivered {
                 flush.result.delivered += rows;
             } else {
@@ -78,8 +83,8 @@ impl PendingFlushes {
 
     /// A flush that is done, if there is one.
     pub fn pop_done(&mut self) -> Option<FlushResult> {
-        let at = self.pending.iter().position(Pending::is_done)?;
-        let flush = self.pending.remove(at);
+        let at = self.pending.iter().position(|flush| flush.is_done())?;
+        let flush = list::take(&mut self.pending, at)?;
         Some(FlushResult { ok: flush.result.ok && flush.batches.is_empty(), ..flush.result })
     }
 }

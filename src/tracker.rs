@@ -3,8 +3,8 @@
 //! Nothing happens here by itself. A shell says what happened (`handle_*`) and asks what to do
 //! ([`Tracker::poll_output`]) until it is told to wait. Calling too early is harmless.
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::answer::{Answer, Verdict};
 use crate::buffer::{Buffer, PageContext, Row, row_bytes_at_most};
@@ -130,15 +130,17 @@ pub struct Tracker {
     session: Session,
     page: PageContext,
     next_seq: u32,
-    /// The open buffer; `None` while no event waits in it. Its id is drawn when it opens.
-    open: Option<Buffer>,
+    /// The batch's id is drawn when it opens, at its first row.
+    buffer: Buffer,
     timer: FlushTimer,
     is_shut_down: bool,
     outbox: Outbox,
     retry: Retry,
     flushes: PendingFlushes,
     stats: Stats,
-    outputs: VecDeque<Output>,
+    /// What [`Tracker::poll_output`] gives out, from `polled` on.
+    outputs: Vec<Output>,
+    polled: usize,
     last_tick: TickMs,
     /// Whether a batch was sealed since the outbox was last looked through: most events only
     /// append a row, and must not pay for a walk over all that waits.
@@ -161,14 +163,15 @@ impl Tracker {
             session: Session::begin(now.wall, &mut rng),
             page: PageContext::new(rng.uuid_v7(now.wall), &Page::default()),
             next_seq: 0,
-            open: None,
+            buffer: Buffer::new(&config.destination),
             timer: FlushTimer::new(now.tick, u64::from(config.max_time_ms)),
             is_shut_down: false,
             outbox: Outbox::default(),
             retry: Retry::default(),
             flushes: PendingFlushes::default(),
             stats: Stats::default(),
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
+            polled: 0,
             last_tick: now.tick,
             has_sealed: false,
             rng,
@@ -196,7 +199,7 @@ impl Tracker {
             self.count_dropped(reason, 1);
             return Err(reason);
         }
-        if self.open.as_ref().is_some_and(|buffer| buffer.rows() >= self.config.max_rows) {
+        if self.buffer.rows() >= self.config.max_rows {
             self.seal();
         }
         if self.has_sealed {
@@ -257,7 +260,7 @@ impl Tracker {
         };
         let verdict = answer.verdict(self.config.destination.receiver());
         if let Some((ended, outcome)) = self.apply(now, id, verdict) {
-            self.outputs.push_back(Output::Report(Report::Batch(BatchReport {
+            self.outputs.push(Output::Report(Report::Batch(BatchReport {
                 id: ended.batch,
                 rows: ended.rows,
                 body_bytes: u32::try_from(ended.body_bytes).unwrap_or(u32::MAX),
@@ -273,7 +276,13 @@ impl Tracker {
 
     /// What to do next; [`Output::Wake`] is always the last of a series.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wake(self.wake_at()))
+        if let Some(output) = self.outputs.get_mut(self.polled) {
+            self.polled += 1;
+            return core::mem::replace(output, Output::Wake(None));
+        }
+        self.outputs.clear();
+        self.polled = 0;
+        Output::Wake(self.wake_at())
     }
 
     /// The bytes that a try sends; empty once it has ended.
@@ -285,7 +294,7 @@ impl Tracker {
     /// Events that nobody has accepted, refused or dropped yet.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.outbox.rows() + self.open.as_ref().map_or(0, |buffer| u64::from(buffer.rows()))
+        self.outbox.rows() + u64::from(self.buffer.rows())
     }
 
     /// All counters.
@@ -304,21 +313,17 @@ impl Tracker {
         event.check()?;
         let max_bytes = self.config.max_bytes as usize;
         let row_bytes = row_bytes_at_most(event, &self.page);
-        if self.open.as_ref().is_some_and(|buffer| buffer.body_bytes() + row_bytes > max_bytes) {
+        if self.buffer.body_bytes() + row_bytes > max_bytes {
             self.seal();
         }
-        let buffer = match &mut self.open {
-            Some(buffer) => buffer,
-            None => {
-                let empty = Buffer::open(self.rng.uuid_v7(now.wall), &self.config.destination);
-                if empty.body_bytes() + row_bytes > max_bytes {
-                    return Err(DropReason::Invalid);
-                }
-                self.timer.arm(now.tick);
-                self.open.insert(empty)
+        if self.buffer.is_empty() {
+            if self.buffer.body_bytes() + row_bytes > max_bytes {
+                return Err(DropReason::Invalid);
             }
-        };
-        buffer.push(&Row {
+            self.buffer.open(self.rng.uuid_v7(now.wall));
+            self.timer.arm(now.tick);
+        }
+        self.buffer.push(&Row {
             event,
             page: &self.page,
             session_id: self.session.touch(event.occurred_at, &mut self.rng),
@@ -331,8 +336,8 @@ impl Tracker {
     /// Turns the open buffer into a batch that waits.
     fn seal(&mut self) {
         self.timer.disarm();
-        if let Some(buffer) = self.open.take() {
-            self.outbox.push(buffer.seal());
+        if let Some(batch) = self.buffer.seal() {
+            self.outbox.push(batch);
             self.has_sealed = true;
         }
     }
@@ -357,7 +362,7 @@ impl Tracker {
             if started.first {
                 self.stats.sent += u64::from(started.rows);
             }
-            self.outputs.push_back(Output::Send(Send {
+            self.outputs.push(Output::Send(Send {
                 id: started.send,
                 url: self.config.destination.url(&self.config.table, started.batch, now.wall),
                 keepalive: started.keepalive,
@@ -405,12 +410,12 @@ impl Tracker {
 
     fn count_dropped(&mut self, reason: DropReason, rows: u32) {
         self.stats.count_dropped(reason, rows);
-        self.outputs.push_back(Output::Report(Report::Dropped { reason, rows }));
+        self.outputs.push(Output::Report(Report::Dropped { reason, rows }));
     }
 
     fn report_flushes(&mut self) {
         while let Some(result) = self.flushes.pop_done() {
-            self.outputs.push_back(Output::Report(Report::Flushed(result)));
+            self.outputs.push(Output::Report(Report::Flushed(result)));
         }
     }
 

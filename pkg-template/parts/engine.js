@@ -1,6 +1,6 @@
 // The engine: the tracker's core as wasm, and its place in the page. Fetched once, on first use.
 
-import { Engine, initSync } from "#glue";
+import { initSync } from "#glue";
 import { start } from "../../src/effects/host.js";
 
 const wasm = new URL("tallymark_bg.wasm", import.meta.url);
@@ -16,8 +16,11 @@ let loaded;
 /** Starts a tracker on `queue`; all trackers of a page share one module. */
 export async function load(config, queue) {
   try {
-    const memory = await (loaded ??= compile().then((module) => initSync({ module }).memory));
-    return start(new Engine(), memory, config, queue);
+    return start(
+      await (loaded ??= compile().then((module) => initSync({ module }))),
+      config,
+      queue,
+    );
   } catch (error) {
     loaded = undefined;
     throw error;

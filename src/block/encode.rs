@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 /// Appends one block of `columns` to `out`.
 ///
 /// All columns have the same number of rows, and there is at least one of each; a block without
-/// would be dropped or refused by the receiver, so nothing is appended then.
+/// would be dropped or refused by the receiver, so nothing is appended then. Room for
+/// [`encoded_len`] bytes, or a little more, is the caller's to reserve.
 ///
 /// ```
 /// use tallymark::block;
@@ -27,7 +28,6 @@ pub fn encode(columns: &[(&str, &dyn Column)], out: &mut Vec<u8>) {
     if rows == 0 {
         return;
     }
-    out.reserve(encoded_len(columns));
     varint::write(columns.len(), out);
     varint::write(rows, out);
     for (name, column) in columns {

@@ -92,8 +92,11 @@ pub trait Column {
     fn write_rows(&self, out: &mut Vec<u8>);
 
     /// Whether every row holds the type's default, so that the column may be left out of a block
-    /// when the table's default is the same. True for a column of no rows.
-    fn is_all_default(&self) -> bool;
+    /// when the table's default is the same. True for a column of no rows. Not for trait objects: as
+    /// such the page would download one for each type.
+    fn is_all_default(&self) -> bool
+    where
+        Self: Sized;
 
     /// Appends the type's default: 0, the empty string, NULL, the empty array.
     fn push_default(&mut self)

@@ -28,11 +28,10 @@ impl Wire for Uuid {
 }
 
 /// Reverses each half; its own inverse.
-fn turn(mut bytes: [u8; 16]) -> [u8; 16] {
-    for half in bytes.chunks_exact_mut(8) {
-        half.reverse();
-    }
-    bytes
+fn turn(bytes: [u8; 16]) -> [u8; 16] {
+    let whole = u128::from_be_bytes(bytes);
+    // Little endian is the reverse of all sixteen; turning the halves about first undoes half.
+    whole.rotate_left(64).to_le_bytes()
 }
 
 #[cfg(test)]

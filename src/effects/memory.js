@@ -6,24 +6,21 @@ const encoder = new TextEncoder();
 const END = "\n";
 
 /**
- * Writes both into the inbox of `engine`: one text encoded at once, the strings' UTF-16 lengths,
- * the numbers. One `encodeInto` a string would cost 450 ns each.
+ * Writes both into the inbox of the engine that `engine(name, …)` calls: one text encoded at once,
+ * the strings' UTF-16 lengths, the numbers. One `encodeInto` a string would cost 450 ns each.
  */
 export function putInbox(engine, memory, strings, numbers) {
   const text = strings.join(END) + END;
-  // Reserving may move the memory, so every view is made after the last reservation.
-  const lengthsAt = engine.lengths(strings.length);
-  const numbersAt = engine.numbers(numbers.length);
-  let bytes = text.length;
-  let textAt = engine.text(bytes);
-  const encode = () => encoder.encodeInto(text, new Uint8Array(memory.buffer, textAt, bytes)).read;
-  if (encode() < text.length) {
-    // Not all ASCII: a unit of UTF-16 takes three bytes at most.
-    bytes *= 3;
-    textAt = engine.text(bytes);
-    encode();
-  }
-  const lengths = new Uint32Array(memory.buffer, lengthsAt, strings.length);
-  for (let at = 0; at < lengths.length; at++) lengths[at] = strings[at].length;
-  new Float64Array(memory.buffer, numbersAt, numbers.length).set(numbers);
+  let at;
+  const encode = (bytes) => {
+    // Making room may move the memory, so every view is made after it.
+    const places = engine("room", bytes, strings.length, numbers.length);
+    at = new Uint32Array(memory.buffer, places, 3);
+    return encoder.encodeInto(text, new Uint8Array(memory.buffer, at[0], bytes)).read;
+  };
+  // Not all ASCII: a unit of UTF-16 takes three bytes at most.
+  if (encode(text.length) < text.length) encode(text.length * 3);
+  const lengths = new Uint32Array(memory.buffer, at[1], strings.length);
+  for (let row = 0; row < lengths.length; row++) lengths[row] = strings[row].length;
+  new Float64Array(memory.buffer, at[2], numbers.length).set(numbers);
 }

@@ -10,7 +10,9 @@ const OWN = [
   "too_old",
   "refused_uncertain",
 ];
-export const [INVALID, BEFORE_SEND, QUEUE_FULL] = [0, 1, 4];
+export const INVALID = 0;
+export const BEFORE_SEND = 1;
+export const QUEUE_FULL = 4;
 
 const REFUSALS = [
   "bad_block",

@@ -15,27 +15,27 @@ pub struct Inbox {
     /// UTF-16 lengths as written; where each string ends in `text` after [`Inbox::read`].
     lengths: Vec<u32>,
     numbers: Vec<f64>,
+    /// Where the three are.
+    places: [usize; 3],
 }
 
 impl Inbox {
-    /// Room for `bytes` of text.
-    pub fn text(&mut self, bytes: usize) -> *const u8 {
+    /// Room for `bytes` of text and exactly so many strings and numbers; the address of the three
+    /// addresses.
+    pub fn room(&mut self, bytes: usize, strings: usize, numbers: usize) -> *const usize {
+        // Grows to a power of two: seldom, and never again for the same burst.
         if self.text.len() < bytes {
-            self.text = "\0".repeat(bytes.next_power_of_two());
+            let missing = bytes.next_power_of_two() - self.text.len();
+            self.text.extend(core::iter::repeat_n('\0', missing));
         }
-        self.text.as_ptr()
-    }
-
-    /// Room for exactly `count` lengths.
-    pub fn lengths(&mut self, count: usize) -> *const u32 {
-        self.lengths.resize(count, 0);
-        self.lengths.as_ptr()
-    }
-
-    /// Room for exactly `count` numbers.
-    pub fn numbers(&mut self, count: usize) -> *const f64 {
-        self.numbers.resize(count, 0.0);
-        self.numbers.as_ptr()
+        self.lengths.resize(strings, 0);
+        self.numbers.resize(numbers, 0.0);
+        self.places = [
+            self.text.as_ptr() as usize,
+            self.lengths.as_ptr() as usize,
+            self.numbers.as_ptr() as usize,
+        ];
+        self.places.as_ptr()
     }
 
     /// Turns the lengths that JavaScript wrote into ends; once after each writing.
@@ -54,6 +54,12 @@ impl Inbox {
         let end_of = |at: usize| self.lengths.get(at).map(|&end| end as usize);
         let start = at.checked_sub(1).and_then(end_of).map_or(0, |end| end + 1);
         end_of(at).and_then(|end| self.text.get(start..end)).unwrap_or_default()
+    }
+
+    /// The same, owned. Not inlined: it would be, eight times.
+    #[inline(never)]
+    pub fn owned(&self, at: usize) -> String {
+        String::from(self.string(at))
     }
 
     /// The number at `at`, 0 if there is none.

@@ -1,20 +1,24 @@
 //! The npm package's shell: wasm-bindgen alone, no decisions.
 //!
-//! `src/effects/host.js` calls [`Engine`] with what happened; [`Engine::poll`] calls the effects
-//! that the tracker asks for. Strings and numbers come through the [`inbox`], in one call however
-//! many events there are.
+//! `src/effects/host.js` calls the exports below with what happened, and `engine_poll` until it
+//! says when to come back. Strings and numbers come in through an [`Inbox`], one call for however
+//! many events; numbers and places of bytes go out through [`Engine::told`].
 //!
-//! Invariant: no `js-sys`, `format!`, `Display` or float formatting here or below; each of them
-//! costs more than the shell (measured, in brotli bytes of the page).
+//! Invariants: every export takes and returns plain numbers, and nothing is imported, so that the
+//! glue is a few lines. No `js-sys`, `format!`, `Display` or `from_utf8` here or below: each of
+//! them costs the page more than this module (measured, in brotli bytes).
 
-mod effects;
 mod inbox;
 #[cfg(all(target_arch = "wasm32", not(target_feature = "atomics"), not(feature = "web")))]
 mod memory;
 mod row;
 
-use alloc::string::{String, ToString};
+extern crate std;
+
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::mem::ManuallyDrop;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -26,51 +30,79 @@ use crate::outbox::SendId;
 use crate::pending::FlushId;
 use crate::time::{Now, TickMs, UnixMs};
 use crate::tracker::{Config, Outcome, Output, Report, Tracker};
-use effects::Effects;
 use inbox::Inbox;
 
 /// One tracker, as `src/effects/host.js` drives it.
-#[wasm_bindgen]
 #[derive(Default)]
-pub struct Engine {
+struct Engine {
     inbox: Inbox,
-    /// `None` until [`Engine::start`].
-    tracker: Option<Tracker>,
+    /// `None` until `engine_start`.
+    tracker: Option<ManuallyDrop<Tracker>>,
     /// Kept for its memory: the properties of one row as JSON.
     properties: String,
+    /// What `engine_poll` and `engine_stats` tell.
+    told: Vec<f64>,
+    /// The bytes that `told` points at: an address, or the text of a batch's id.
+    told_bytes: Vec<u8>,
 }
 
+std::thread_local! {
+    /// By the number that `engine_new` gave. A tracker lives as long as its page: never dropped, it
+    /// needs no code for that.
+    static ENGINES: ManuallyDrop<RefCell<Vec<Engine>>> =
+        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+}
+
+/// Does something with an engine; nothing when there is none. Without generics: there are many
+/// callers.
+fn with(engine: u32, act: &mut dyn FnMut(&mut Engine)) {
+    ENGINES.with(|engines| {
+        if let Ok(mut engines) = engines.try_borrow_mut()
+            && let Some(engine) = engines.get_mut(engine as usize)
+        {
+            act(engine);
+        }
+    });
+}
+
+/// Does something with an engine's tracker, once it has started.
+fn with_tracker(engine: u32, act: &mut dyn FnMut(&mut Tracker, &mut Inbox)) {
+    with(engine, &mut |engine| {
+        if let Some(tracker) = &mut engine.tracker {
+            act(tracker, &mut engine.inbox);
+        }
+    });
+}
+
+/// A new engine's number. Its inbox has to be filled before it starts.
 #[wasm_bindgen]
-impl Engine {
-    /// An engine that has not started: its inbox has to be filled for that.
-    #[wasm_bindgen(constructor)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
+#[must_use]
+pub fn engine_new() -> u32 {
+    ENGINES.with(|engines| {
+        let Ok(mut engines) = engines.try_borrow_mut() else { return u32::MAX };
+        engines.push(Engine::default());
+        engines.len() as u32 - 1
+    })
+}
 
-    /// Makes room for `bytes` of text in the inbox and says where.
-    pub fn text(&mut self, bytes: usize) -> *const u8 {
-        self.inbox.text(bytes)
-    }
+/// Makes room in the inbox for so many bytes of text, strings and numbers, and says where three
+/// addresses stand: of the text, of the strings' UTF-16 lengths, and of the numbers.
+#[wasm_bindgen]
+#[must_use]
+pub fn engine_room(engine: u32, text: usize, strings: usize, numbers: usize) -> *const usize {
+    let mut at = core::ptr::null();
+    with(engine, &mut |engine| at = engine.inbox.room(text, strings, numbers));
+    at
+}
 
-    /// Makes room for the UTF-16 lengths of `count` strings and says where.
-    pub fn lengths(&mut self, count: usize) -> *const u32 {
-        self.inbox.lengths(count)
-    }
-
-    /// Makes room for `count` numbers and says where.
-    pub fn numbers(&mut self, count: usize) -> *const f64 {
-        self.inbox.numbers(count)
-    }
-
-    /// Starts the tracker with what is in the inbox: the table, the destination (endpoint, key;
-    /// url, database, user, password, site), the page; the limits and eight words of entropy.
-    pub fn start(&mut self, wall: f64, tick: f64) {
-        let now = now(wall, tick);
-        self.inbox.read();
-        let inbox = &self.inbox;
-        let owned = |at: usize| inbox.string(at).to_string();
+/// Starts the tracker with what is in the inbox: the table, the destination (endpoint, key;
+/// url, database, user, password, site), the page; the limits and eight words of entropy.
+#[wasm_bindgen]
+pub fn engine_start(engine: u32, wall: f64, tick: f64) {
+    with(engine, &mut |engine| {
+        engine.inbox.read();
+        let inbox = &engine.inbox;
+        let owned = |at: usize| inbox.owned(at);
         let destination = if inbox.string(1).is_empty() {
             Destination::ClickHouse {
                 url: owned(3),
@@ -92,7 +124,6 @@ impl Engine {
             max_waiting_rows: word(3),
         };
         let seed = [4, 6, 8, 10].map(|at| u64::from(word(at)) << 32 | u64::from(word(at + 1)));
-        let mut tracker = Tracker::new(config, seed, now);
         let page = Page {
             hostname: inbox.string(8),
             pathname: inbox.string(9),
@@ -101,163 +132,199 @@ impl Engine {
             utm_medium: inbox.string(12),
             utm_campaign: inbox.string(13),
         };
+        let now = now(wall, tick);
+        let mut tracker = Tracker::new(config, seed, now);
         tracker.handle_page(now, &page);
-        self.tracker = Some(tracker);
-    }
+        engine.tracker = Some(ManuallyDrop::new(tracker));
+    });
+}
 
-    /// Takes `rows` events from the inbox, laid out as `src/effects/pack.js` says.
-    pub fn events(&mut self, wall: f64, tick: f64, rows: u32) {
-        let Some(tracker) = &mut self.tracker else { return };
-        self.inbox.read();
-        let mut numbers = self.inbox.all_numbers();
+/// Takes `rows` events from the inbox, laid out as `src/effects/pack.js` says.
+#[wasm_bindgen]
+pub fn engine_events(engine: u32, wall: f64, tick: f64, rows: u32) {
+    with(engine, &mut |engine| {
+        let Some(tracker) = &mut engine.tracker else { return };
+        engine.inbox.read();
+        let mut numbers = engine.inbox.all_numbers();
         for _ in 0..rows {
-            let Some((event, rest)) = row::read(&self.inbox, numbers, &mut self.properties) else {
-                return;
-            };
+            let row = row::read(&engine.inbox, numbers, &mut engine.properties);
+            let Some((event, rest)) = row else { return };
             // Refused ones are counted where they are refused.
             let _ = tracker.handle_event(now(wall, tick), &event);
             numbers = rest;
         }
-    }
+    });
+}
 
-    /// Rows that the page's side dropped, for the reason of that number.
-    pub fn dropped(&mut self, reason: u32, rows: u32) {
-        let reason = match reason {
-            1 => DropReason::BeforeSend,
-            4 => DropReason::QueueFull,
-            _ => DropReason::Invalid,
-        };
-        if let Some(tracker) = &mut self.tracker {
-            tracker.handle_dropped(reason, rows);
-        }
-    }
+/// Rows that the page's side dropped, for the reason of that number.
+#[wasm_bindgen]
+pub fn engine_dropped(engine: u32, reason: u32, rows: u32) {
+    let reason = match reason {
+        1 => DropReason::BeforeSend,
+        4 => DropReason::QueueFull,
+        _ => DropReason::Invalid,
+    };
+    with_tracker(engine, &mut |tracker, _| tracker.handle_dropped(reason, rows));
+}
 
-    /// Flushes; `flushed` is called with the returned number when all has settled.
-    pub fn flush(&mut self, wall: f64, tick: f64) -> u32 {
-        self.flush_by(wall, tick, Tracker::handle_flush)
-    }
+/// What happened, by its number in `src/effects/host.js`: 0 the page hides, 1 the tick that
+/// `engine_poll` asked for has come, 2 `flush()`, 3 `shutdown()`. For the last two, `engine_poll`
+/// tells of the returned number when all has settled.
+#[wasm_bindgen]
+#[must_use]
+pub fn engine_handle(engine: u32, wall: f64, tick: f64, what: u32) -> u32 {
+    let now = now(wall, tick);
+    let mut id = FlushId(u32::MAX);
+    with_tracker(engine, &mut |tracker, _| match what {
+        0 => tracker.handle_leave(now),
+        1 => tracker.handle_timeout(now),
+        2 => id = tracker.handle_flush(now),
+        _ => id = tracker.handle_shutdown(now),
+    });
+    id.0
+}
 
-    /// Flushes and stops the timer; as [`Engine::flush`] otherwise.
-    pub fn shutdown(&mut self, wall: f64, tick: f64) -> u32 {
-        self.flush_by(wall, tick, Tracker::handle_shutdown)
-    }
-
-    /// The page hides.
-    pub fn leave(&mut self, wall: f64, tick: f64) {
-        if let Some(tracker) = &mut self.tracker {
-            tracker.handle_leave(now(wall, tick));
-        }
-    }
-
-    /// The tick that `wake` asked for has come.
-    pub fn timeout(&mut self, wall: f64, tick: f64) {
-        if let Some(tracker) = &mut self.tracker {
-            tracker.handle_timeout(now(wall, tick));
-        }
-    }
-
-    /// The request `id` has ended: `status` 0 is no answer, NaN a header that is missing or no
-    /// number. The body is the inbox's only string.
-    #[allow(clippy::too_many_arguments, reason = "one plain call from JavaScript")]
-    pub fn answer(
-        &mut self,
-        wall: f64,
-        tick: f64,
-        id: u32,
-        status: u16,
-        retry_after_s: f64,
-        exception_code: f64,
-        has_query_id: bool,
-    ) {
-        let Some(tracker) = &mut self.tracker else { return };
-        self.inbox.read();
+/// The request `id` has ended: `status` 0 is no answer, NaN a header that is missing or no
+/// number. The body is the inbox's only string.
+#[wasm_bindgen]
+#[allow(clippy::too_many_arguments, reason = "one plain call from JavaScript")]
+pub fn engine_answer(
+    engine: u32,
+    wall: f64,
+    tick: f64,
+    id: u32,
+    status: u16,
+    retry_after_s: f64,
+    exception_code: f64,
+    has_query_id: bool,
+) {
+    with_tracker(engine, &mut |tracker, inbox| {
+        inbox.read();
         let answer = if status == 0 {
             Answer::None
         } else {
             Answer::Http(Response {
                 status,
-                body: self.inbox.string(0).as_bytes(),
+                body: inbox.string(0).as_bytes(),
                 retry_after_s: (retry_after_s >= 0.0).then_some(retry_after_s as u32),
                 exception_code: exception_code as u16,
                 has_query_id,
             })
         };
         tracker.handle_answer(now(wall, tick), SendId(id), &answer);
-    }
-
-    /// Does what the tracker wants done; belongs behind every other call but `stats`.
-    pub fn poll(&mut self, effects: &Effects) {
-        let Some(tracker) = &mut self.tracker else { return };
-        loop {
-            match tracker.poll_output() {
-                Output::Send(send) => effects.send(
-                    send.id.0,
-                    send.url.as_bytes(),
-                    tracker.body(send.id),
-                    send.keepalive,
-                    send.timeout_ms,
-                ),
-                Output::Report(report) => tell(effects, &report),
-                Output::Wake(at) => {
-                    return effects.wake(at.map_or(-1.0, |tick| tick.0 as f64));
-                }
-            }
-        }
-    }
-
-    /// Events that nobody has accepted, refused or dropped yet.
-    #[must_use]
-    pub fn waiting(&self) -> f64 {
-        self.tracker.as_ref().map_or(0.0, |tracker| tracker.waiting() as f64)
-    }
-
-    /// tracked, sent, delivered, requests, bytes; then number and count of each drop reason.
-    #[must_use]
-    pub fn stats(&self) -> Vec<f64> {
-        let Some(tracker) = &self.tracker else { return Vec::new() };
-        let stats = tracker.stats();
-        let mut counts: Vec<f64> =
-            [stats.tracked, stats.sent, stats.delivered, stats.requests, stats.bytes]
-                .map(|count| count as f64)
-                .into();
-        for &(reason, rows) in stats.dropped() {
-            counts.extend([f64::from(reason.number()), rows as f64]);
-        }
-        counts
-    }
+    });
 }
 
-impl Engine {
-    fn flush_by(&mut self, wall: f64, tick: f64, flush: fn(&mut Tracker, Now) -> FlushId) -> u32 {
-        self.tracker.as_mut().map_or(0, |tracker| flush(tracker, now(wall, tick)).0)
-    }
+/// Says what the tracker wants done next, as the place of numbers; belongs behind every other
+/// call but `engine_stats`, until it says 0. `@` is a place of bytes.
+///
+/// ```text
+/// 0 wake     tick, or -1 for never
+/// 1 send     try, keepalive, timeout ms, @address, its bytes, @body, its bytes
+/// 2 batch    @id, rows, bytes, ms, status, outcome 0 accepted 1 again 2 refused, reason
+/// 3 flushed  flush, ok, delivered, dropped
+/// 4 dropped  reason, rows
+/// ```
+#[wasm_bindgen]
+#[must_use]
+pub fn engine_poll(engine: u32) -> *const f64 {
+    let mut at = core::ptr::null();
+    with(engine, &mut |engine| {
+        let Some(tracker) = &mut engine.tracker else { return };
+        let told: [f64; 8] = match tracker.poll_output() {
+            Output::Wake(tick) => {
+                [0.0, tick.map_or(-1.0, |tick| tick.0 as f64), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+            }
+            Output::Send(send) => {
+                engine.told_bytes = send.url.into_bytes();
+                let (url, body) = (&engine.told_bytes, tracker.body(send.id));
+                [
+                    1.0,
+                    send.id.0.into(),
+                    u32::from(send.keepalive).into(),
+                    send.timeout_ms.into(),
+                    place(url),
+                    url.len() as f64,
+                    place(body),
+                    body.len() as f64,
+                ]
+            }
+            Output::Report(Report::Batch(batch)) => {
+                let (outcome, reason) = match batch.outcome {
+                    Outcome::Accepted => (0.0, 0),
+                    Outcome::Again => (1.0, 0),
+                    Outcome::Refused(reason) => (2.0, reason.number()),
+                };
+                engine.told_bytes = batch.id.to_text().into();
+                [
+                    2.0,
+                    place(&engine.told_bytes),
+                    batch.rows.into(),
+                    batch.body_bytes.into(),
+                    batch.elapsed_ms.into(),
+                    batch.status.into(),
+                    outcome,
+                    reason.into(),
+                ]
+            }
+            Output::Report(Report::Flushed(result)) => [
+                3.0,
+                result.id.0.into(),
+                u32::from(result.ok).into(),
+                result.delivered.into(),
+                result.dropped.into(),
+                0.0,
+                0.0,
+                0.0,
+            ],
+            Output::Report(Report::Dropped { reason, rows }) => {
+                [4.0, reason.number().into(), rows.into(), 0.0, 0.0, 0.0, 0.0, 0.0]
+            }
+        };
+        engine.told.clear();
+        engine.told.extend_from_slice(&told);
+        at = engine.told.as_ptr();
+    });
+    at
+}
+
+/// The place of the counters: how many numbers follow; tracked, sent, delivered, requests, bytes,
+/// waiting; then number and count of each drop reason.
+#[wasm_bindgen]
+#[must_use]
+pub fn engine_stats(engine: u32) -> *const f64 {
+    let mut at = core::ptr::null();
+    with(engine, &mut |engine| {
+        let Some(tracker) = &engine.tracker else { return };
+        let stats = tracker.stats();
+        let dropped = stats.dropped();
+        let told = &mut engine.told;
+        told.clear();
+        for count in [
+            6 + 2 * dropped.len() as u64,
+            stats.tracked,
+            stats.sent,
+            stats.delivered,
+            stats.requests,
+            stats.bytes,
+            tracker.waiting(),
+        ] {
+            told.push(count as f64);
+        }
+        for &(reason, rows) in dropped {
+            told.push(reason.number().into());
+            told.push(rows as f64);
+        }
+        at = told.as_ptr();
+    });
+    at
 }
 
 fn now(wall: f64, tick: f64) -> Now {
     Now { wall: UnixMs(wall as i64), tick: TickMs(tick as u64) }
 }
 
-fn tell(effects: &Effects, report: &Report) {
-    match report {
-        Report::Batch(batch) => {
-            let (outcome, reason) = match batch.outcome {
-                Outcome::Accepted => (0, 0),
-                Outcome::Again => (1, 0),
-                Outcome::Refused(reason) => (2, reason.number()),
-            };
-            effects.batch(
-                &batch.id.to_text(),
-                batch.rows,
-                batch.body_bytes,
-                batch.elapsed_ms,
-                batch.status,
-                outcome,
-                reason,
-            );
-        }
-        Report::Flushed(result) => {
-            effects.flushed(result.id.0, result.ok, result.delivered, result.dropped);
-        }
-        Report::Dropped { reason, rows } => effects.dropped(reason.number(), *rows),
-    }
+/// Where bytes are, for a view of the wasm memory.
+fn place(bytes: &[u8]) -> f64 {
+    bytes.as_ptr() as usize as f64
 }

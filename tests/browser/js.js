@@ -5,11 +5,11 @@ import { makeTally } from "../../src/effects/queue.js";
 import { checkOptions } from "../../pkg-template/parts/options.js";
 import * as queries from "../../pkg-template/parts/queries.js";
 
-/** As `init` of the entry; `makeEngine()` gives the wasm side once `gate` is resolved. */
-export function init(options, makeEngine, memory, gate) {
+/** As `init` of the entry; the engine, of the exports `wasm`, comes once `gate` is resolved. */
+export function init(options, wasm, gate) {
   const load = async (config, queue) => {
     await gate;
-    return start(makeEngine(), memory, config, queue);
+    return start(wasm, config, queue);
   };
   return makeTally(
     checkOptions(options),

@@ -4,8 +4,7 @@ use super::page::Page;
 use super::suite::{Flushed, Options, Shell};
 use crate::{answers_of, whole_suite_of};
 use js_sys::{Function, Promise, Reflect};
-use tallymark::js::Engine;
-use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -14,12 +13,7 @@ extern "C" {
     type Tally;
 
     #[wasm_bindgen(catch)]
-    fn init(
-        options: &JsValue,
-        make_engine: &JsValue,
-        memory: &JsValue,
-        gate: &JsValue,
-    ) -> Result<Tally, JsValue>;
+    fn init(options: &JsValue, wasm: &JsValue, gate: &JsValue) -> Result<Tally, JsValue>;
     fn evaluate(expression: &str) -> JsValue;
 
     #[wasm_bindgen(method)]
@@ -89,8 +83,7 @@ impl Js {
     pub fn init(page: &Page, options: &str, gate: &JsValue) -> Result<Self, JsValue> {
         let key = &page.key;
         let options = format!("{{ endpoint: 'https://tally.example', key: '{key}', {options} }}");
-        let make = Closure::<dyn Fn() -> Engine>::new(Engine::new).into_js_value();
-        init(&evaluate(&options), &make, &wasm_bindgen::memory(), gate).map(Self)
+        init(&evaluate(&options), &wasm_bindgen::exports(), gate).map(Self)
     }
 
     /// The same, once the engine is there.

@@ -1,8 +1,9 @@
 //! The npm package: `pkg-template/` and the tracker's wasm become `pkg/`.
 
 use super::{stamp, wasm};
-use crate::paths;
+use crate::{paths, process};
 use anyhow::{Result, bail};
+use std::path::Path;
 
 const TRACKER: wasm::Module = wasm::Module {
     package: "tallymark",
@@ -10,7 +11,8 @@ const TRACKER: wasm::Module = wasm::Module {
     features: "js",
     // 64 KiB of stack bring the memory from 17 pages to 2 (measured).
     rustc: &["-C", "link-arg=-zstack-size=65536"],
-    optimise: &["-Oz", "--converge"],
+    // Flattened once, the second round finds more: 150 bytes of brotli less (measured).
+    optimise: &["--flatten", "--rereloop", "-Oz", "-Oz", "--converge"],
     out: "target/page-bindgen",
 };
 
@@ -26,6 +28,9 @@ const ESBUILD: &[&str] = &[
     "--alias:#glue=./target/page-bindgen/tallymark.js",
     "--outdir=pkg",
 ];
+
+const TERSER: &[&str] =
+    &["--module", "--ecma", "2022", "--compress", "passes=4,keep_fargs=false", "--mangle"];
 
 /// Builds `pkg/` from scratch unless nothing that it is made of has changed.
 pub fn build() -> Result<()> {
@@ -53,8 +58,17 @@ pub fn build() -> Result<()> {
     stamp::if_changed("package", &inputs, &words, &pkg.join("package.json"), || {
         stamp::fresh(&pkg)?;
         wasm::esbuild("the npm package", &[entries, words.clone()].concat())?;
+        for file in stamp::files_below(&pkg)? {
+            minify(&file)?;
+        }
         stamp::copy_files(&template, &pkg, |file| file.extension().is_none_or(|end| end != "js"))?;
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&glue.join("tallymark_bg.wasm"), &pkg.join("tallymark_bg.wasm"))
     })
+}
+
+/// What esbuild leaves, and a slower minifier still finds: 200 bytes of brotli (measured).
+fn minify(script: &Path) -> Result<()> {
+    let mut command = process::command(paths::npm_tool("terser"), TERSER);
+    process::step("minifying", command.arg("-o").args([script, script]))
 }
