@@ -78,6 +78,7 @@ struct Flight {
 /// taking one out of the middle moves pointers.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    #[allow(clippy::vec_box, reason = "taking one out moves pointers")]
     entries: Vec<Box<Entry>>,
     rows: u64,
     next_send: u32,

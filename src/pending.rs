@@ -40,6 +40,7 @@ impl Pending {
 /// All flushes that somebody waits for.
 #[derive(Debug, Default)]
 pub struct PendingFlushes {
+    #[allow(clippy::vec_box, reason = "taking one out moves pointers")]
     pending: Vec<Box<Pending>>,
     next_id: u32,
 }
