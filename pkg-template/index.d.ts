@@ -126,6 +126,7 @@ export type DropReason =
   | "storage_full"
   | "too_old"
   | "refused_uncertain"
+  | "discarded"
   | `refused_${string}`;
 
 /** Counters since {@link init}; of events unless they say otherwise. */

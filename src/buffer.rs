@@ -168,9 +168,21 @@ impl Buffer {
         }
     }
 
+    /// The id that the batch will have.
+    #[must_use]
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Turns the rows into one Native block, for good.
     #[must_use]
     pub fn seal(self) -> Batch {
+        Batch { id: self.id, rows: self.rows(), body: self.block() }
+    }
+
+    /// The block of the rows so far, as sealing now would give it.
+    #[must_use]
+    pub fn block(&self) -> Vec<u8> {
         let rows = self.rows();
         let mut columns: Vec<(&str, &dyn Column)> = self.columns().to_vec();
         columns.retain(|(name, column)| !self.is_left_out(name, *column));
@@ -183,7 +195,7 @@ impl Buffer {
         }
         let mut body = Vec::new();
         block::encode(&columns, &mut body);
-        Batch { id: self.id, rows, body }
+        body
     }
 
     /// Whether the receiver would fill in the same values by itself.

@@ -20,6 +20,8 @@ pub enum DropReason {
     /// The batch is too large for its receiver, and a try of it had gone unanswered, so that it
     /// may not be split.
     RefusedUncertain,
+    /// Its tries failed, and `onFailure` is `discard`.
+    Discarded,
     /// The receiver refused the batch for good.
     Refused(Refusal),
 }
@@ -77,6 +79,32 @@ pub const FINAL_CLICKHOUSE_CODES: [u16; 21] = [
 ];
 
 impl DropReason {
+    /// The reason's name, as `$dropped` events carry it in `entity_type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::BeforeSend => "before_send",
+            Self::Sampled => "sampled",
+            Self::Consent => "consent",
+            Self::QueueFull => "queue_full",
+            Self::StorageFull => "storage_full",
+            Self::TooOld => "too_old",
+            Self::RefusedUncertain => "refused_uncertain",
+            Self::Discarded => "discarded",
+            Self::Refused(Refusal::BadBlock) => "refused_bad_block",
+            Self::Refused(Refusal::BadRequest) => "refused_bad_request",
+            Self::Refused(Refusal::BadKey) => "refused_bad_key",
+            Self::Refused(Refusal::BadOrigin) => "refused_bad_origin",
+            Self::Refused(Refusal::BadTable) => "refused_bad_table",
+            Self::Refused(Refusal::NotFound) => "refused_not_found",
+            Self::Refused(Refusal::BadMethod) => "refused_bad_method",
+            Self::Refused(Refusal::TooLarge) => "refused_too_large",
+            // One name for all codes: they end a batch for one reason, the server said so.
+            Self::Refused(Refusal::ClickHouse(_)) => "refused_clickhouse",
+        }
+    }
+
     /// The number under which the reason crosses into JavaScript, where the names live: up to 31
     /// for the tracker's own reasons, from 32 for the worker's refusals, 1,000 plus the exception
     /// code for ClickHouse's.
@@ -91,6 +119,7 @@ impl DropReason {
             Self::StorageFull => 5,
             Self::TooOld => 6,
             Self::RefusedUncertain => 7,
+            Self::Discarded => 8,
             Self::Refused(Refusal::BadBlock) => 32,
             Self::Refused(Refusal::BadRequest) => 33,
             Self::Refused(Refusal::BadKey) => 34,

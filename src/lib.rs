@@ -19,6 +19,9 @@
 //! | [`session`] | when a session ends |
 //! | [`destination`] | where batches go, and the address of each |
 //! | [`answer`] | what a receiver's answer means |
+//! | [`drops`] | what was dropped on a page view, as events |
+//! | [`journal`] | records in the browser's storage, and who answers for them |
+//! | [`split`] | a sealed block in two, for a receiver that finds it too large |
 //! | [`outbox`] | sealed batches on their way |
 //! | [`retry`] | how long to wait after a failed try |
 //! | [`pending`] | calls to `flush()` that wait for their batches |
@@ -53,9 +56,11 @@ pub mod block;
 pub mod buffer;
 pub mod column;
 pub mod destination;
+pub mod drops;
 pub mod error;
 pub mod event;
 pub mod flush;
+pub mod journal;
 #[cfg(feature = "js")]
 pub mod js;
 pub mod limits;
@@ -65,6 +70,7 @@ pub mod retry;
 pub mod rng;
 pub mod schema;
 pub mod session;
+pub mod split;
 pub mod stats;
 pub mod time;
 pub mod tracker;

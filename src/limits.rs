@@ -90,6 +90,32 @@ pub const REQUESTS_IN_FLIGHT: usize = 2;
 /// all its beacons together; the rest is left to the site's own.
 pub const KEEPALIVE_BYTES: usize = 60_000;
 
+/// Requests in flight at once when the page goes: Chromium takes nine with `keepalive` from a
+/// page and rejects the tenth.
+pub const REQUESTS_AT_LEAVE: usize = 9;
+
+/// Bytes of sealed batches that wait in memory; over it the oldest goes. Twenty thousand rows of
+/// ordinary events take 1.5 MB; this is for those with long properties.
+pub const WAITING_BYTES: usize = 8_000_000;
+
+/// Longest time from the first unwritten event to its writing into the journal: what a crash
+/// costs. One write takes all events of a burst.
+pub const JOURNAL_DELAY_MS: u64 = 100;
+
+/// How long a sealed batch waits for its record before it is sent without one. Storage that takes
+/// longer is as good as none, and a batch must not wait for it.
+pub const STORE_TIMEOUT_MS: u64 = 2_000;
+
+/// At most this often a page that tracks looks for journals of dead ones.
+pub const ADOPT_EVERY_MS: u64 = 60_000;
+
+/// Failed tries in a row after which even `flush()` waits for the backoff to end.
+pub const BREAKER_FAILURES: u32 = 8;
+
+const _: () = assert!(REQUESTS_IN_FLIGHT <= REQUESTS_AT_LEAVE);
+const _: () = assert!(MAX_BYTES <= WAITING_BYTES);
+const _: () = assert!(JOURNAL_DELAY_MS < STORE_TIMEOUT_MS);
+
 /// Bytes of an answer that are read: ours have fewer than 200.
 pub const ANSWER_BYTES: usize = 4_096;
 

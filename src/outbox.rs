@@ -54,13 +54,33 @@ pub struct Ended {
     pub began: TickMs,
     /// Whether some try of the batch ever went unanswered.
     pub unanswered: bool,
+    /// How many of its tries have failed.
+    pub failures: u32,
 }
 
+/// What a batch waits for before a try of it may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    Free,
+    /// Its record, but not longer than this; when the page goes, not at all.
+    Until(TickMs),
+    /// Its record, come what may: its rows are still in storage under another id.
+    Strict,
+}
+
+/// A batch with what has happened to it.
 #[derive(Debug)]
-struct Entry {
-    batch: Batch,
-    tried: bool,
-    unanswered: bool,
+pub struct Entry {
+    /// The batch.
+    pub batch: Batch,
+    /// Whether a try of it has begun.
+    pub tried: bool,
+    /// Whether a try of it may have gone unanswered: it may never be split.
+    pub unanswered: bool,
+    /// What it waits for.
+    pub hold: Hold,
+    failures: u32,
     flight: Option<Flight>,
 }
 
@@ -76,14 +96,33 @@ struct Flight {
 pub struct Outbox {
     entries: VecDeque<Entry>,
     rows: u64,
+    bytes: usize,
     next_send: u32,
 }
 
 impl Outbox {
-    /// Takes a sealed batch, behind all others.
-    pub fn push(&mut self, batch: Batch) {
-        self.rows += u64::from(batch.rows);
-        self.entries.push_back(Entry { batch, tried: false, unanswered: false, flight: None });
+    /// Takes a sealed batch, behind all older ones.
+    pub fn push(&mut self, batch: Batch, hold: Hold) {
+        self.insert(Entry::new(batch, hold));
+    }
+
+    /// Takes a batch that was somebody else's, in the order of its id's time: nobody knows what
+    /// has become of its tries.
+    pub fn adopt(&mut self, batch: Batch) {
+        self.insert(Entry { unanswered: true, ..Entry::new(batch, Hold::Free) });
+    }
+
+    /// Takes a half of a batch that was taken out; its rows have been sent before.
+    pub fn push_half(&mut self, batch: Batch, hold: Hold) {
+        self.insert(Entry { tried: true, ..Entry::new(batch, hold) });
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.rows += u64::from(entry.batch.rows);
+        self.bytes += entry.batch.body.len();
+        let time = |entry: &Entry| entry.batch.id.v7_time();
+        let newer = self.entries.iter().rev().take_while(|other| time(other) > time(&entry));
+        self.entries.insert(self.entries.len() - newer.count(), entry);
     }
 
     /// Events in all batches, in flight or not.
@@ -92,9 +131,25 @@ impl Outbox {
         self.rows
     }
 
+    /// Bytes of all batches, in flight or not.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The ids of all batches, oldest first.
     pub fn ids(&self) -> impl Iterator<Item = Uuid> + '_ {
-        self.entries.iter().map(|entry| entry.batch.id)
+        self.batches().map(|batch| batch.id)
+    }
+
+    /// All batches, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.entries.iter().map(|entry| &entry.batch)
+    }
+
+    /// The batch of this id.
+    pub fn get_mut(&mut self, batch: Uuid) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.batch.id == batch)
     }
 
     /// Tries under way.
@@ -103,25 +158,57 @@ impl Outbox {
         self.entries.iter().filter(|entry| entry.flight.is_some()).count()
     }
 
-    /// Whether a batch waits for a try.
+    /// When the first of the batches that wait may go, as far as they themselves are concerned.
     #[must_use]
-    pub fn has_waiting(&self) -> bool {
-        self.entries.iter().any(|entry| entry.flight.is_none())
+    pub fn ready_at(&self) -> Option<TickMs> {
+        let waiting = self.entries.iter().filter(|entry| entry.flight.is_none());
+        let ready = waiting.filter_map(|entry| match entry.hold {
+            Hold::Free => Some(TickMs(0)),
+            Hold::Until(tick) => Some(tick),
+            Hold::Strict => None,
+        });
+        ready.min()
     }
 
-    /// Begins a try of the oldest batch that is not in flight.
+    /// Lets batches go that have waited long enough; whether there were any.
+    pub fn release(&mut self, now: TickMs) -> bool {
+        let mut released = false;
+        for entry in &mut self.entries {
+            if matches!(entry.hold, Hold::Until(tick) if tick <= now) {
+                entry.hold = Hold::Free;
+                released = true;
+            }
+        }
+        released
+    }
+
+    /// Lets all batches go that wait for their record, but for those that must.
+    pub fn release_all(&mut self) {
+        self.release(TickMs(u64::MAX));
+    }
+
+    /// Begins a try of the oldest batch that may go; with `lasting`, when the page goes, of the
+    /// oldest of those whose request may outlive it, and no record is waited for.
     ///
     /// A request may outlive the page as long as all such bodies together stay within
     /// [`KEEPALIVE_BYTES`]: beyond it the browser would reject the request outright.
-    pub fn start_next(&mut self, now: TickMs) -> Option<Started> {
+    pub fn start_next(&mut self, now: TickMs, lasting: bool) -> Option<Started> {
         let flights = self
             .entries
             .iter()
             .filter(|entry| entry.flight.as_ref().is_some_and(|flight| flight.keepalive));
-        let lasting_bytes: usize = flights.map(|entry| entry.batch.body.len()).sum();
-        let entry = self.entries.iter_mut().find(|entry| entry.flight.is_none())?;
+        let taken_bytes: usize = flights.map(|entry| entry.batch.body.len()).sum();
+        let fits = |entry: &Entry| taken_bytes + entry.batch.body.len() <= KEEPALIVE_BYTES;
+        let may_go = |entry: &Entry| match entry.hold {
+            Hold::Free => !lasting || fits(entry),
+            Hold::Until(_) => lasting && fits(entry),
+            Hold::Strict => false,
+        };
+        let free = |entry: &&mut Entry| entry.flight.is_none() && may_go(entry);
+        let entry = self.entries.iter_mut().find(free)?;
+        entry.hold = Hold::Free;
         let body_bytes = entry.batch.body.len();
-        let keepalive = lasting_bytes + body_bytes <= KEEPALIVE_BYTES;
+        let keepalive = fits(entry);
         let send = SendId(self.next_send);
         self.next_send = self.next_send.wrapping_add(1);
         let first = !entry.tried;
@@ -138,9 +225,9 @@ impl Outbox {
     }
 
     /// The try has settled the batch, one way or the other: forgets it.
-    pub fn settle(&mut self, send: SendId) -> Option<Ended> {
+    pub fn settle(&mut self, send: SendId) -> Option<(Ended, Batch)> {
         let entry = self.remove(self.position(send)?)?;
-        Some(entry.ended(entry.flight.as_ref()?))
+        Some((entry.ended(entry.flight.as_ref()?), entry.batch))
     }
 
     /// The try has settled nothing: the batch waits again, in its old place.
@@ -149,7 +236,14 @@ impl Outbox {
         let entry = self.entries.get_mut(at)?;
         let flight = entry.flight.take()?;
         entry.unanswered |= unanswered;
+        entry.failures = entry.failures.saturating_add(1);
         Some(entry.ended(&flight))
+    }
+
+    /// Takes a batch out, in flight or not.
+    pub fn take(&mut self, batch: Uuid) -> Option<Batch> {
+        let at = self.entries.iter().position(|entry| entry.batch.id == batch)?;
+        self.remove(at).map(|entry| entry.batch)
     }
 
     /// Drops the oldest batch that is not in flight.
@@ -169,6 +263,7 @@ impl Outbox {
     fn remove(&mut self, at: usize) -> Option<Entry> {
         let entry = self.entries.remove(at)?;
         self.rows = self.rows.saturating_sub(u64::from(entry.batch.rows));
+        self.bytes = self.bytes.saturating_sub(entry.batch.body.len());
         Some(entry)
     }
 
@@ -178,6 +273,10 @@ impl Outbox {
 }
 
 impl Entry {
+    const fn new(batch: Batch, hold: Hold) -> Self {
+        Self { batch, tried: false, unanswered: false, hold, failures: 0, flight: None }
+    }
+
     fn ended(&self, flight: &Flight) -> Ended {
         Ended {
             batch: self.batch.id,
@@ -185,6 +284,7 @@ impl Entry {
             body_bytes: self.batch.body.len(),
             began: flight.began,
             unanswered: self.unanswered,
+            failures: self.failures,
         }
     }
 }
@@ -202,13 +302,13 @@ mod tests {
     #[test]
     fn batches_go_oldest_first_and_a_failed_one_keeps_its_place() {
         let mut outbox = Outbox::default();
-        outbox.push(batch(1, 5));
-        outbox.push(batch(2, 5));
-        let first = outbox.start_next(TickMs(0)).unwrap();
+        outbox.push(batch(1, 5), Hold::Free);
+        outbox.push(batch(2, 5), Hold::Free);
+        let first = outbox.start_next(TickMs(0), false).unwrap();
         assert!(first.first);
         assert_eq!(first.batch.v7_time(), Some(UnixMs(1)));
         assert_eq!(outbox.wait_again(first.send, true).unwrap().began, TickMs(0));
-        let again = outbox.start_next(TickMs(9)).unwrap();
+        let again = outbox.start_next(TickMs(9), false).unwrap();
         assert_eq!((again.batch, again.first), (first.batch, false));
         assert_ne!(again.send, first.send);
     }
@@ -216,10 +316,10 @@ mod tests {
     #[test]
     fn a_try_that_ended_has_no_body_and_cannot_end_twice() {
         let mut outbox = Outbox::default();
-        outbox.push(batch(1, 5));
-        let send = outbox.start_next(TickMs(0)).unwrap().send;
+        outbox.push(batch(1, 5), Hold::Free);
+        let send = outbox.start_next(TickMs(0), false).unwrap().send;
         assert_eq!(outbox.body(send), Some([7; 5].as_slice()));
-        assert_eq!(outbox.settle(send).unwrap().rows, 10);
+        assert_eq!(outbox.settle(send).unwrap().0.rows, 10);
         assert_eq!(outbox.body(send), None);
         assert_eq!(outbox.settle(send), None);
         assert_eq!(outbox.wait_again(send, true), None);
@@ -228,9 +328,9 @@ mod tests {
     #[test]
     fn one_unanswered_try_marks_the_batch_for_good() {
         let mut outbox = Outbox::default();
-        outbox.push(batch(1, 5));
+        outbox.push(batch(1, 5), Hold::Free);
         for (unanswered, marked) in [(false, false), (true, true), (false, true)] {
-            let send = outbox.start_next(TickMs(0)).unwrap().send;
+            let send = outbox.start_next(TickMs(0), false).unwrap().send;
             assert_eq!(outbox.wait_again(send, unanswered).unwrap().unanswered, marked);
         }
     }
@@ -238,20 +338,20 @@ mod tests {
     #[test]
     fn requests_that_outlive_the_page_stay_within_the_browsers_allowance() {
         let mut outbox = Outbox::default();
-        outbox.push(batch(1, 40_000));
-        outbox.push(batch(2, 20_001));
-        outbox.push(batch(3, 20_000));
+        outbox.push(batch(1, 40_000), Hold::Free);
+        outbox.push(batch(2, 20_001), Hold::Free);
+        outbox.push(batch(3, 20_000), Hold::Free);
         let lasting: Vec<bool> =
-            (0..3).map(|_| outbox.start_next(TickMs(0)).unwrap().keepalive).collect();
+            (0..3).map(|_| outbox.start_next(TickMs(0), false).unwrap().keepalive).collect();
         assert_eq!(lasting, [true, false, true]);
     }
 
     #[test]
     fn a_batch_in_flight_is_neither_dropped_nor_expired() {
         let mut outbox = Outbox::default();
-        outbox.push(batch(1, 5));
-        outbox.push(batch(2, 5));
-        let send = outbox.start_next(TickMs(0)).unwrap().send;
+        outbox.push(batch(1, 5), Hold::Free);
+        outbox.push(batch(2, 5), Hold::Free);
+        let send = outbox.start_next(TickMs(0), false).unwrap().send;
         assert_eq!(outbox.drop_oldest().unwrap().id.v7_time(), Some(UnixMs(2)));
         assert_eq!(outbox.drop_oldest(), None);
         assert_eq!(outbox.drop_older_than(UnixMs(9)), None);

@@ -69,6 +69,16 @@ impl PendingFlushes {
         }
     }
 
+    /// A batch goes on as two.
+    pub fn split(&mut self, batch: Uuid, halves: [Uuid; 2]) {
+        for flush in &mut self.pending {
+            if let Some(at) = flush.batches.iter().position(|&id| id == batch) {
+                flush.batches.swap_remove(at);
+                flush.batches.extend(halves);
+            }
+        }
+    }
+
     /// A try of a batch has failed: after [`FLUSH_TRIES`] of them a flush stops waiting.
     pub fn failed(&mut self, batch: Uuid) {
         for flush in self.pending.iter_mut().filter(|flush| flush.batches.contains(&batch)) {
@@ -108,6 +118,18 @@ mod tests {
         assert_eq!(flushes.pop_done(), None);
         flushes.settled(B, 4, false);
         let result = FlushResult { id, ok: false, delivered: 3, dropped: 4 };
+        assert_eq!(flushes.pop_done(), Some(result));
+    }
+
+    #[test]
+    fn a_flush_waits_for_both_halves_of_a_batch_that_was_split() {
+        let mut flushes = PendingFlushes::default();
+        let id = flushes.begin(alloc::vec![A]);
+        flushes.split(A, [B, Uuid([3; 16])]);
+        flushes.settled(B, 3, true);
+        assert_eq!(flushes.pop_done(), None);
+        flushes.settled(Uuid([3; 16]), 4, true);
+        let result = FlushResult { id, ok: true, delivered: 7, dropped: 0 };
         assert_eq!(flushes.pop_done(), Some(result));
     }
 

@@ -1,6 +1,6 @@
 //! How long to wait after a failed try: exponential backoff with full jitter, and `Retry-After`.
 
-use crate::limits::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, RETRY_AFTER_MAX_MS};
+use crate::limits::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, BREAKER_FAILURES, RETRY_AFTER_MAX_MS};
 use crate::rng::Rng;
 use crate::time::TickMs;
 
@@ -34,9 +34,12 @@ impl Retry {
         self.resume_at = now.plus_ms(wait_ms).max(self.asked_for);
     }
 
-    /// The site asks for a try now: skips the backoff, not what the receiver asked for.
+    /// The site asks for a try now: skips the backoff, not what the receiver asked for, and not
+    /// after [`BREAKER_FAILURES`]: a blocker refuses at once, and a site may flush at every click.
     pub fn hurry(&mut self) {
-        self.resume_at = self.resume_at.min(self.asked_for);
+        if self.failures < BREAKER_FAILURES {
+            self.resume_at = self.resume_at.min(self.asked_for);
+        }
     }
 
     /// When the next try may go.
@@ -107,5 +110,14 @@ mod tests {
         assert_eq!(retry.resume_at(), TickMs(100));
         retry.answered();
         assert!(!retry.is_probing());
+    }
+
+    #[test]
+    fn the_breaker_holds_against_a_hurry() {
+        let mut retry = Retry { failures: BREAKER_FAILURES - 1, ..Retry::default() };
+        retry.failed(TickMs(100), None, &mut seeded());
+        let resume_at = retry.resume_at();
+        retry.hurry();
+        assert_eq!(retry.resume_at(), resume_at);
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::error::DropReason;
+use crate::journal::RecordFault;
 
 /// Counters of events unless they say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub struct Stats {
     pub requests: u64,
     /// Bytes of all bodies, each try counted.
     pub bytes: u64,
+    /// Taken over from a journal that nobody held.
+    pub adopted: u64,
+    /// Left to whoever takes over this page's journal.
+    pub handed_over: u64,
+    /// Records, not events, that were no use: damaged, newer, foreign.
+    pub unreadable: [u32; 3],
     dropped: Vec<(DropReason, u64)>,
 }
 
@@ -28,6 +35,16 @@ impl Stats {
             Some((_, count)) => *count += rows,
             None => self.dropped.push((reason, rows)),
         }
+    }
+
+    /// Counts a record that is of no use.
+    pub fn count_unreadable(&mut self, fault: RecordFault) {
+        let [damaged, newer, foreign] = &mut self.unreadable;
+        *match fault {
+            RecordFault::Damaged => damaged,
+            RecordFault::Newer => newer,
+            RecordFault::Foreign(_) => foreign,
+        } += 1;
     }
 
     /// How many events were dropped for each reason that has occurred.

@@ -9,6 +9,7 @@ const OWN = [
   "storage_full",
   "too_old",
   "refused_uncertain",
+  "discarded",
 ];
 export const [INVALID, BEFORE_SEND, QUEUE_FULL] = [0, 1, 4];
 

@@ -25,7 +25,7 @@ use crate::event::Page;
 use crate::outbox::SendId;
 use crate::pending::FlushId;
 use crate::time::{Now, TickMs, UnixMs};
-use crate::tracker::{Config, Outcome, Output, Report, Tracker};
+use crate::tracker::{Config, OnFailure, Outcome, Output, Report, Tracker};
 use effects::Effects;
 use inbox::Inbox;
 
@@ -90,6 +90,8 @@ impl Engine {
             max_bytes: word(1),
             max_time_ms: word(2),
             max_waiting_rows: word(3),
+            on_failure: OnFailure::Requeue,
+            journal_bytes: 0,
         };
         let seed = [4, 6, 8, 10].map(|at| u64::from(word(at)) << 32 | u64::from(word(at + 1)));
         let mut tracker = Tracker::new(config, seed, now);
@@ -198,6 +200,8 @@ impl Engine {
                     send.timeout_ms,
                 ),
                 Output::Report(report) => tell(effects, &report),
+                // These come with a journal only.
+                Output::Open(_) | Output::Commit(_) | Output::Adopt | Output::Release => {}
                 Output::Wake(at) => {
                     return effects.wake(at.map_or(-1.0, |tick| tick.0 as f64));
                 }
@@ -258,6 +262,6 @@ fn tell(effects: &Effects, report: &Report) {
         Report::Flushed(result) => {
             effects.flushed(result.id.0, result.ok, result.delivered, result.dropped);
         }
-        Report::Dropped { reason, rows } => effects.dropped(reason.number(), *rows),
+        Report::Dropped { reason, rows, .. } => effects.dropped(reason.number(), *rows),
     }
 }

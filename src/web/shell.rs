@@ -146,6 +146,8 @@ impl Shell {
             match output {
                 Output::Send(send) => self.send(send),
                 Output::Report(report) => self.tell(&report),
+                // These come with a journal only.
+                Output::Open(_) | Output::Commit(_) | Output::Adopt | Output::Release => {}
                 Output::Wake(at) => return self.wake(at),
             }
         }
@@ -206,7 +208,7 @@ impl Shell {
                 }
             }
             Report::Flushed(result) => self.put_result(*result),
-            Report::Dropped { reason, rows } => {
+            Report::Dropped { reason, rows, .. } => {
                 self.log(console::warn_1, || format!("{rows} events dropped: {reason:?}"));
             }
         }

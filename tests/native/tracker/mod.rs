@@ -52,6 +52,10 @@ impl Shell {
                 Output::Report(Report::Batch(report)) => self.batches.push(report),
                 Output::Report(Report::Flushed(result)) => self.flushed.push(result),
                 Output::Report(Report::Dropped { .. }) => {}
+                output
+                @ (Output::Open(_) | Output::Commit(_) | Output::Adopt | Output::Release) => {
+                    panic!("without a journal: {output:?}")
+                }
                 Output::Wake(at) => {
                     self.wake = at;
                     return;
