@@ -96,6 +96,7 @@ export function start(wasm, config, queue) {
     for (let kind = 1; kind;) {
       // Its place first: the call may move the memory.
       const at = engine("poll");
+      if (!at) break;
       const told = [...new Float64Array(wasm.memory.buffer, at, 8)];
       kind = told.shift();
       effects[kind](...told);

@@ -1,7 +1,7 @@
 // Turns queued calls of `track()` into what crosses into wasm in one call: strings and numbers.
 //
 // One walk over the queue. Properties cross as raw strings and numbers and become JSON in
-// src/js/row.rs: that takes half the time of JSON.stringify (tests/bench/page.mjs).
+// src/js/row.rs.
 // Nothing here throws: an event that cannot be used is left out and counted, and so is a property
 // that cannot be read. Every value has an outcome:
 //
@@ -91,9 +91,10 @@ export function pack(calls, from, beforeSend, tell) {
   const strings = [""];
   const numbers = [];
   const places = new Map([["", 0]]);
-  // Events of one kind have their keys in one order: what stood where spares most look-ups.
-  const keys = [];
-  const codes = [];
+  // Events of one kind have their keys in one order: what stood where spares most look-ups. Fields
+  // and the properties among them apart, for there a field's name is a property's.
+  const fieldKeys = [[], []];
+  const propertyKeys = [[], []];
   let rows = 0;
   let next = from;
   let invalid = 0;
@@ -128,12 +129,13 @@ export function pack(calls, from, beforeSend, tell) {
     else numbers[head + code] = finite(value instanceof Date ? value.getTime() : value);
   };
   // `beside`: the fields that `object` is the `properties` of; what stands there counts.
-  const walk = (head, object, at, beside) => {
+  const walk = (head, object, [keys, codes], beside) => {
+    let at = 0;
     for (const key of Object.keys(object)) {
       let code = codes[at];
       if (keys[at] !== key) {
-        keys[at] = key;
         codes[at] = code = (!beside && FIELDS.get(key)) || intern(key);
+        keys[at] = key;
       }
       at++;
       try {
@@ -149,7 +151,6 @@ export function pack(calls, from, beforeSend, tell) {
       }
       if (code < -1) field(head, code, object[key]);
     }
-    return at;
   };
   const row = (time, name, fields) => {
     const head = numbers.push(time, 1, 0, 0, 0, 0, 0, 0);
@@ -159,8 +160,8 @@ export function pack(calls, from, beforeSend, tell) {
       if (typeof fields !== "object" || Array.isArray(fields)) {
         throw new TypeError("the fields are not an object");
       }
-      const at = walk(head, fields, 0);
-      if (fields.properties != null) walk(head, fields.properties, at, fields);
+      walk(head, fields, fieldKeys);
+      if (fields.properties != null) walk(head, fields.properties, propertyKeys, fields);
     }
     numbers[head - 1] = (numbers.length - head) / 2;
   };

@@ -206,6 +206,8 @@ async fn shapes_may_change_from_event_to_event() {
         "{ entityId: 'x', a: 5 }",
         "{ a: 6, properties: { b: 7 } }",
         "{ properties: { a: 8 }, b: 9 }",
+        "{ a: 10, properties: { value: 11 } }",
+        "{ a: 12, properties: {}, value: 13 }",
         "null",
     ] {
         tally.track_js("'view'", fields);
@@ -218,8 +220,24 @@ async fn shapes_may_change_from_event_to_event() {
         r#"{"a":5}"#,
         r#"{"a":6,"b":7}"#,
         r#"{"b":9,"a":8}"#,
+        r#"{"a":10,"value":11}"#,
+        r#"{"a":12}"#,
+        "{}",
     ];
-    assert_eq!(sent[..5], expected);
+    assert_eq!(sent, expected);
+}
+
+#[wasm_bindgen_test]
+async fn a_name_of_a_property_that_is_too_long_is_too_long_every_time() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    for _ in 0..2 {
+        tally.track_js("'view'", "{ ['x'.repeat(40_000)]: 1 }");
+    }
+    tally.track_js("'view'", "{ a: 1 }");
+    drop(tally.flush());
+    assert_eq!(page.texts(page.next().await, "properties"), [r#"{"a":1}"#]);
+    assert_eq!(tally.stat("dropped.invalid"), 2.0);
 }
 
 #[wasm_bindgen_test]
