@@ -11,12 +11,27 @@ pub fn headers(file: &str, status: u16) -> Result<Answer, Answer> {
     let content_type = content_type(file).filter(|_| status == 200).ok_or_else(not_found)?;
     let headers = vec![
         ("access-control-allow-origin", "*".into()),
-        ("cache-control", "public, max-age=31536000, immutable".into()),
+        ("cache-control", cache_control(file).into()),
         ("content-type", content_type.into()),
         ("cross-origin-resource-policy", "cross-origin".into()),
         ("x-content-type-options", "nosniff".into()),
     ];
     Ok(Answer { status: 200, headers, body: Vec::new(), log: None })
+}
+
+/// A name with a hash of its content (`engine-4Z4AD4I7.js`, as the build names what it splits off)
+/// never means anything else; any other is asked for again after minutes, or no release would ever
+/// reach who has been here before.
+fn cache_control(file: &str) -> &'static str {
+    const HASH_BYTES: usize = 8;
+    let stem = file.rsplit_once('.').map_or("", |(stem, _)| stem);
+    let hash = stem.rsplit_once('-').map_or("", |(_, hash)| hash);
+    let is_hash = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if hash.len() == HASH_BYTES && hash.bytes().all(is_hash) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=300"
+    }
 }
 
 /// The type of a file by its name; `None` for a name that none of ours has. Some runtimes' file
@@ -40,8 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_immutable_and_of_their_own_type() {
-        let answer = headers("tracker.js", 200).unwrap();
+    fn only_a_name_with_a_hash_is_immutable() {
+        for file in ["index.js", "tallymark_bg.wasm", "engine-abcdefgh.js", "engine-4Z4AD4I.js"] {
+            assert_eq!(cache_control(file), "public, max-age=300", "{file}");
+        }
+        assert_eq!(cache_control("engine-4Z4AD4I7.js"), "public, max-age=31536000, immutable");
+    }
+
+    #[test]
+    fn files_have_their_own_type() {
+        let answer = headers("engine-4Z4AD4I7.js", 200).unwrap();
         assert_eq!(answer.status, 200);
         let expected = [
             ("access-control-allow-origin", "*"),
