@@ -11,11 +11,22 @@ export async function readUnder(message, capBytes) {
     if (done) return joined(chunks, bytes);
     bytes += value.byteLength;
     if (bytes > capBytes) {
-      await reader.cancel();
+      await discard(reader, capBytes);
       return null;
     }
     chunks.push(value);
   }
+}
+
+// Reads on, as much again at most: an answer to who is still sending is lost with the connection,
+// and a client without an answer would send the same again.
+async function discard(reader, leftBytes) {
+  for (let left = leftBytes; left >= 0;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    left -= value.byteLength;
+  }
+  await reader.cancel();
 }
 
 function joined(chunks, bytes) {
