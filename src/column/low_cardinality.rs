@@ -68,6 +68,19 @@ impl Default for LowCardinality {
 }
 
 impl LowCardinality {
+    /// Appends `text` `rows` times at the cost of one search. Not part of [`Push`], where the page
+    /// would download it.
+    pub fn push_rows(&mut self, text: &str, rows: usize) {
+        let Some(more) = rows.checked_sub(1) else { return };
+        self.push_text(text.as_bytes());
+        if let Some(plain) = &mut self.plain {
+            plain.push_repeated(text, more);
+        } else if let Some(&index) = self.indices.last() {
+            self.indices.resize(self.indices.len() + more, index);
+            self.plain_bytes += more * (varint::len(text.len()) + text.len());
+        }
+    }
+
     fn push_text(&mut self, text: &[u8]) {
         if self.plain.is_none() {
             match self.intern(text) {
@@ -307,6 +320,25 @@ mod tests {
 
     fn walked(bytes: &[u8]) -> Result<Longest, FaultAt> {
         walk(&mut Cursor::new(bytes), 4)
+    }
+
+    #[test]
+    fn rows_pushed_at_once_are_the_rows_pushed_one_by_one() {
+        let (mut at_once, mut one_by_one) = (LowCardinality::default(), LowCardinality::default());
+        let texts = (0..=256).map(|at| format!("{at}")).collect::<Vec<_>>();
+        // The last one has no room in the dictionary, the one before is an entry of no row.
+        for (at, text) in texts.iter().enumerate() {
+            let rows = if at == 254 { 0 } else { 2 };
+            at_once.push_rows(text, rows);
+            for _ in 0..rows {
+                one_by_one.push(text);
+            }
+            let [mut a, mut b] = [Vec::new(), Vec::new()];
+            at_once.write_rows(&mut a);
+            one_by_one.write_rows(&mut b);
+            assert_eq!((a, at_once.rows()), (b, one_by_one.rows()), "{at}");
+        }
+        assert!(at_once.plain.is_some());
     }
 
     #[test]

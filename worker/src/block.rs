@@ -62,15 +62,15 @@ impl EdgeColumns {
     fn new(head: &Head, sender: &Sender, received_at: UnixMs, rows: usize) -> Self {
         let place = &sender.place;
         Self {
-            site: repeated(head.site.as_str(), rows),
+            site: repeated_text(&head.site, rows),
             received_at: repeated(received_at, rows),
             batch_id: repeated(head.id, rows),
             ip: sender.ip.map(|ip| repeated(ip, rows)),
             texts: [
-                ("country", repeated(place.country.as_str(), rows)),
-                ("region", repeated(place.region.as_str(), rows)),
-                ("city", repeated(place.city.as_str(), rows)),
-                ("bot", repeated(enrich::bot(&head.bot_hint), rows)),
+                ("country", repeated_text(&place.country, rows)),
+                ("region", repeated_text(&place.region, rows)),
+                ("city", repeated_text(&place.city, rows)),
+                ("bot", repeated_text(enrich::bot(&head.bot_hint), rows)),
             ],
         }
     }
@@ -86,6 +86,13 @@ impl EdgeColumns {
         columns.extend(texts.map(|(name, column)| (*name, column as &dyn Column)));
         columns
     }
+}
+
+/// A column of one text.
+fn repeated_text(text: &str, rows: usize) -> LowCardinality {
+    let mut column = LowCardinality::default();
+    column.push_rows(text, rows);
+    column
 }
 
 /// A column of one value.
