@@ -2,6 +2,8 @@
 // answer. `open` is a site for every origin, `bound` one for a single origin.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { batchUrl, block, eventBlock, eventColumns, uuidV7 } from "./blocks.mjs";
@@ -57,6 +59,20 @@ async function counted(entityId) {
     { params },
   );
   return { events, totals, hours };
+}
+
+/** Posts `body` as one chunk under a content length of 5; the answer's status. */
+async function lyingPost(url, body) {
+  const socket = connect(Number(url.port), url.hostname);
+  socket.write(
+    `POST ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-length: 5\r\n` +
+      `transfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`,
+  );
+  socket.write(body);
+  socket.write("\r\n0\r\n\r\n");
+  const [answer] = await once(socket, "data");
+  socket.destroy();
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)[1]);
 }
 
 const times = (count, event) => Array.from({ length: count }, () => ({ ...event }));
@@ -210,6 +226,14 @@ describe("a refused batch leaves nothing behind:", () => {
     const url = batchUrl(stack.site);
     const response = await fetch(url, { method: "POST", body: stream, duplex: "half" });
     assert.deepEqual([response.status, (await response.json()).code], [413, "too_large"]);
+  });
+
+  test("a body that declares less than it is, in chunks, is read whole and counted", async () => {
+    const good = eventBlock([view({})]);
+    const statuses = [good, Buffer.alloc(30_000)].map((body) =>
+      lyingPost(batchUrl(stack.site), body),
+    );
+    assert.deepEqual(await Promise.all(statuses), [202, 413]);
   });
 });
 

@@ -3,7 +3,7 @@
 
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
-import { readUnder } from "./body.js";
+import { readAll, readUnder } from "./body.js";
 
 initSync({ module });
 
@@ -34,13 +34,13 @@ class Shared {
 
 async function run(exchange, request, env) {
   const { headers, cf } = request;
-  const length = headers.get("content-length");
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
-    length === null ? undefined : Number(length),
+    headers.get("content-length") ?? undefined,
+    headers.has("transfer-encoding"),
     (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
     cf?.country,
     cf?.region,
@@ -51,7 +51,7 @@ async function run(exchange, request, env) {
   for (;;) {
     switch (step.kind) {
       case "read": {
-        const body = await readUnder(request, step.capBytes);
+        const body = step.atOnce ? await readAll(request) : await readUnder(request, step.capBytes);
         step = body ? exchange.body(body) : exchange.tooLarge();
         break;
       }

@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(module = "/entry/step.js")]
 extern "C" {
-    fn read(cap_bytes: usize) -> JsValue;
+    fn read(cap_bytes: usize, at_once: bool) -> JsValue;
     fn fetch(
         url: &str,
         headers: &str,
@@ -72,7 +72,8 @@ impl Exchange {
         url: &str,
         origin: Option<String>,
         fetch_site: Option<String>,
-        content_length: Option<usize>,
+        content_length: Option<String>,
+        transfer_encoding: bool,
         client_ip: Option<String>,
         country: Option<String>,
         region: Option<String>,
@@ -84,7 +85,9 @@ impl Exchange {
             url,
             origin: origin.as_deref(),
             fetch_site: fetch_site.as_deref(),
-            content_length,
+            // As text: a number would lose its upper half on the way into 32 bits.
+            content_length: content_length.and_then(|text| text.parse().ok()),
+            transfer_encoding,
             client_ip: client_ip.as_deref(),
             place: Place {
                 country: country.unwrap_or_default(),
@@ -135,7 +138,7 @@ impl Exchange {
 /// A step as the entry's object; the body is copied once, out of wasm's memory.
 fn to_js(step: Step) -> JsValue {
     match step {
-        Step::Read { cap_bytes } => read(cap_bytes),
+        Step::Read { cap_bytes, at_once } => read(cap_bytes, at_once),
         Step::Fetch(request) => fetch(
             &request.url,
             &lines(&request.headers),
