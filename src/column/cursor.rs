@@ -66,7 +66,14 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// [`Fault::Truncated`] or [`Fault::Varint`].
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Fault> {
+        // Nearly all lengths take one byte, and there is one in front of every string.
+        if let [byte @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            self.at += 1;
+            return Ok(u64::from(*byte));
+        }
         let (value, bytes) = varint::read(self.rest)?;
         self.take(bytes)?;
         Ok(value)

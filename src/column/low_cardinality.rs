@@ -269,12 +269,20 @@ fn parts<'a>(cursor: &mut Cursor<'a>, rows: usize) -> Result<Parts<'a>, FaultAt>
     let indices = cursor.take_items(rows, width)?;
     // Left out under the cfg that shows that the fuzzer finds a missing check.
     #[cfg(not(planted_bug))]
-    for (row, bytes) in indices.chunks_exact(width).enumerate() {
-        if index(bytes) >= count {
-            return Err(FaultAt::row(Fault::Index, row));
-        }
+    if let Some(row) = first_beyond(indices, width, count) {
+        return Err(FaultAt::row(Fault::Index, row));
     }
     Ok(Parts { entries: entries.clone().take(entry_bytes)?, longest, indices, width })
+}
+
+/// The first row whose index is none of `count` entries.
+#[cfg(not(planted_bug))]
+fn first_beyond(indices: &[u8], width: usize, count: usize) -> Option<usize> {
+    if width == 1 {
+        // What the tracker sends: without the way through 64 bits, a fifth of the time.
+        return indices.iter().position(|&index| usize::from(index) >= count);
+    }
+    indices.chunks_exact(width).position(|bytes| index(bytes) >= count)
 }
 
 /// An index of 1, 2, 4 or 8 bytes; one that no machine could address becomes `usize::MAX`.
