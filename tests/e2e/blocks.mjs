@@ -37,6 +37,21 @@ const TYPES = {
   },
 };
 
+// What is written as a whole: version, flags, the dictionary with the default in front, an index of
+// one byte a row.
+const LOW_CARDINALITY = "LowCardinality(String)";
+function lowCardinality(values) {
+  const entries = [...new Set(["", ...values])];
+  return [
+    TYPES.Int64(1),
+    TYPES.Int64(0x600),
+    TYPES.Int64(entries.length),
+    ...entries.map(text),
+    TYPES.Int64(values.length),
+    Buffer.from(values.map((value) => entries.indexOf(value))),
+  ];
+}
+
 // The types of the client's columns; what takes LowCardinality or JSON takes String too.
 export const EVENT_TYPES = {
   name: "String",
@@ -55,7 +70,8 @@ export function block(columns, { rows, count } = {}) {
   const all = Object.entries(columns);
   const parts = [varint(count ?? all.length), varint(rows ?? all[0]?.[1][1].length ?? 0)];
   for (const [name, [type, values]] of all) {
-    parts.push(text(name), text(type), ...values.map(TYPES[type]));
+    const rows = type === LOW_CARDINALITY ? lowCardinality(values) : values.map(TYPES[type]);
+    parts.push(text(name), text(type), ...rows);
   }
   return Buffer.concat(parts);
 }
