@@ -151,6 +151,12 @@ describe("a batch", () => {
     assert.deepEqual(await counted("gzip"), { events: 1, totals: 1, hours: 1 });
   });
 
+  test("of more rows than one block of its container holds is stored whole", async () => {
+    const body = eventBlock(times(3_000, { entity_id: "large", occurred_at: Date.now() }));
+    assert.equal((await post(batchUrl(stack.site), gzipSync(body))).status, 202);
+    assert.deepEqual(await counted("large"), { events: 3_000, totals: 3_000, hours: 3_000 });
+  });
+
   test("from a listed origin is taken", async () => {
     const sent = await send([{ entity_id: "bound" }], { k: "pk_bound" }, { origin: ORIGIN });
     assert.equal(sent.status, 202);

@@ -19,6 +19,7 @@
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`block`] | a batch's body becomes the block that is stored |
+//! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
 //! | [`query`] | named queries: files, parameters, request, result |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
@@ -55,3 +56,4 @@ pub mod upstream;
 pub mod url;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+pub mod xxh64;
