@@ -25,13 +25,16 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  *
  * `behindProxy` puts a {@link startProxy} between the worker and ClickHouse. `origins` are
  * further origins for the demo's key, `sites` further entries of SITES, `vars` variables of the
- * worker.
+ * worker: `{ SINK: "direct" }` for one insert a batch. `dataDir` keeps the data beyond the stack.
+ * With `respawn`, what is killed is started again on the same data: `await stack.again()` waits for
+ * that.
  *
- * @returns `{ site, clickhouse, database, key, users, pids, dataDir, proxy, rows, query, stop }`
+ * @returns `{ site, clickhouse, database, key, users, pids, dataDir, proxy, rows, query, stop,
+ * again }`
  */
 export async function startStack(
   scope,
-  { behindProxy = false, origins = [], sites = [], vars = {} } = {},
+  { behindProxy = false, origins = [], sites = [], vars = {}, dataDir, respawn = false } = {},
 ) {
   const proxy = behindProxy ? await startProxy(scope) : undefined;
   const args = ["stack"];
@@ -39,10 +42,12 @@ export async function startStack(
   for (const origin of origins) args.push("--origin", origin);
   for (const site of sites) args.push("--site", JSON.stringify(site));
   for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
+  if (dataDir) args.push("--data-dir", dataDir);
+  if (respawn) args.push("--respawn");
 
   const stack = await startXtask(scope, args);
   if (proxy) proxy.target = stack.clickhouse;
-  return { ...stack, proxy, ...queries(stack) };
+  return Object.assign(stack, { proxy, ...queries(stack) });
 }
 
 /**
@@ -52,7 +57,7 @@ export async function startStack(
  */
 export async function startClickHouse(scope, { bare = false } = {}) {
   const server = await startXtask(scope, ["stack", bare ? "--bare" : "--clickhouse-only"]);
-  return { ...server, ...queries(server) };
+  return Object.assign(server, queries(server));
 }
 
 /** Starts a part of the stack; it ends when its stdin closes, so also when we are killed. */
@@ -61,15 +66,21 @@ async function startXtask(scope, args) {
   const said = [];
   child.stderr.on("data", (chunk) => said.push(chunk));
   const exited = once(child, "exit");
-  const [line] = await Promise.race([once(createInterface(child.stdout), "line"), exited]);
-  if (typeof line !== "string") throw new Error(`no stack: ${Buffer.concat(said)}`);
+  const lines = createInterface(child.stdout);
+  const next = async () => {
+    const [line] = await Promise.race([once(lines, "line"), exited]);
+    if (typeof line !== "string") throw new Error(`no stack: ${Buffer.concat(said)}`);
+    return JSON.parse(line);
+  };
+  const server = await next();
   const stop = async () => {
     child.stdin.end();
     const [code] = await exited;
     if (code !== 0) throw new Error(`the stack ended with ${code}: ${Buffer.concat(said)}`);
   };
   scope.after(stop);
-  return { ...JSON.parse(line), stop };
+  const again = async () => Object.assign(server, await next());
+  return Object.assign(server, { stop, again });
 }
 
 /** `query` gives a statement's answer as text, `rows` a SELECT's as objects. */
@@ -83,6 +94,17 @@ function queries(server) {
       .map((row) => JSON.parse(row));
   };
   return { query, rows };
+}
+
+/**
+ * Waits until no batch waits in the group-maker, so that ClickHouse has all that was accepted, by
+ * asking; each answer is a look at the real thing. Gives what the shards say.
+ */
+export async function settled(stack) {
+  for (;;) {
+    const { groups } = await (await fetch(new URL("/v1/health", stack.site))).json();
+    if (groups.every((shard) => shard.groups === 0 && shard.batches === 0)) return groups;
+  }
 }
 
 /** Runs one statement straight at ClickHouse, as `role` (of `server.users`); answers its text. */

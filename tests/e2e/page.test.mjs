@@ -30,7 +30,8 @@ const { origin } = await serveOrigin(scope, {
   pages: { "/": "<!doctype html><title>Elsewhere</title>" },
   headers: { "content-security-policy": csp.join("; ") },
 });
-const stack = await startStack(scope, { origins: [origin] });
+// What is accepted is in ClickHouse then: no group in between.
+const stack = await startStack(scope, { origins: [origin], vars: { SINK: "direct" } });
 toWorker.target = stack.site;
 toClickHouse.target = stack.clickhouse;
 const browser = await launchChromium(scope);

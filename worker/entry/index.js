@@ -4,6 +4,10 @@
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
 import { readAll, readUnder } from "./body.js";
+import { askAdmin, askShards, putBatch } from "./shards.js";
+import { post } from "./upstream.js";
+
+export { GroupMaker } from "./group.js";
 
 initSync({ module });
 
@@ -45,6 +49,7 @@ async function run(exchange, request, env) {
     cf?.country,
     cf?.region,
     cf?.city,
+    headers.get("authorization") ?? undefined,
     Date.now(),
   );
   let file;
@@ -57,6 +62,15 @@ async function run(exchange, request, env) {
       }
       case "fetch":
         step = await upstream(exchange, step);
+        break;
+      case "put":
+        step = exchange.put(await putBatch(env.GROUPS, step));
+        break;
+      case "shards":
+        step = exchange.shards(await askShards(env.GROUPS, step));
+        break;
+      case "admin":
+        step = exchange.admin(await askAdmin(env.GROUPS, step));
         break;
       case "asset":
         file = await env.ASSETS?.fetch(request.url);
@@ -71,29 +85,11 @@ async function run(exchange, request, env) {
   }
 }
 
-async function upstream(exchange, { url, headers, body, timeoutMs, answerBytes }) {
-  let answer, bytes;
-  try {
-    answer = await fetch(url, {
-      method: "POST",
-      headers,
-      body,
-      // A redirect would carry the password to another host.
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    bytes = await readUnder(answer, answerBytes);
-  } catch (error) {
-    return exchange.lost(error?.name === "TimeoutError");
-  }
-  if (!bytes) return exchange.lost(false);
-  return exchange.answered(
-    answer.status,
-    answer.headers.get("x-clickhouse-exception-code") ?? undefined,
-    answer.headers.has("x-clickhouse-query-id"),
-    bytes,
-  );
-}
+const upstream = (exchange, step) =>
+  post(step, {
+    answered: (...answer) => exchange.answered(...answer),
+    lost: (timedOut) => exchange.lost(timedOut),
+  });
 
 // The one answer that the core cannot give: it is what broke.
 function broken() {

@@ -13,6 +13,24 @@ export const fetch = (url, headers, body, timeoutMs, answerBytes) => ({
   answerBytes,
 });
 
+export const put = (shard, site, table, id, block) => ({
+  kind: "put",
+  shard,
+  site,
+  table,
+  id,
+  block: block.slice(),
+});
+
+export const shards = (count) => ({ kind: "shards", count });
+
+export const admin = (shard, group, action) => ({
+  kind: "admin",
+  shard,
+  group: group.slice(),
+  action,
+});
+
 export const asset = () => ({ kind: "asset" });
 
 export const relay = (status, headers) => ({ kind: "relay", status, headers: headersOf(headers) });

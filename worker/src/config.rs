@@ -1,6 +1,9 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
+use crate::admin::Digest;
+use crate::group::Options;
 use crate::limits;
+use crate::sink::Sink;
 use crate::sites::Sites;
 use serde::Deserialize;
 
@@ -20,6 +23,13 @@ pub struct Environment {
     body_bytes: Option<Variable>,
     upstream_timeout_ms: Option<Variable>,
     client_ip_header: Option<Variable>,
+    sink: Option<Variable>,
+    groups: Option<Variable>,
+    group_shards: Option<Variable>,
+    group_window_ms: Option<Variable>,
+    group_backlog_bytes: Option<Variable>,
+    group_backlog_groups: Option<Variable>,
+    admin_key: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -75,6 +85,12 @@ pub struct Config {
     /// `CLIENT_IP_HEADER`, lower case: the header that holds the client's address. Only a proxy
     /// that sets it on every request makes it true, hence none by default.
     pub client_ip_header: Option<String>,
+    /// `SINK`, default `direct`.
+    pub sink: Sink,
+    /// `GROUP_SHARDS` and the rest of `GROUP_…`.
+    pub group: Options,
+    /// `ADMIN_KEY`, for `/v1/admin/…`; those are forbidden without one.
+    pub admin_key: Option<Digest>,
 }
 
 impl Config {
@@ -123,6 +139,12 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
+        let group = problems.group(from);
+        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), admin_key);
+        if sink == Some(Sink::Group) {
+            problems.check_groups(from, body_bytes);
+        }
         let (
             Some(clickhouse_url),
             Some(database),
@@ -134,6 +156,10 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(sink),
+            Some(group),
+            Some(admin_key),
+            true,
         ) = (
             url,
             database,
@@ -145,6 +171,10 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            sink,
+            group,
+            admin_key,
+            problems.0.is_empty(),
         )
         else {
             return Err(problems.0);
@@ -158,6 +188,9 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            sink,
+            group,
+            admin_key,
         })
     }
 }
@@ -182,6 +215,62 @@ impl Problems {
             (None, None) => Err("is missing".into()),
         };
         parsed.map_err(|message| self.0.push(Problem { variable, message })).ok()
+    }
+
+    /// A number within bounds, or its default.
+    fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
+        &mut self,
+        variable: &'static str,
+        value: &Option<Variable>,
+        default: T,
+        (least, most): (T, T),
+    ) -> Option<T> {
+        let default = default.to_string();
+        self.read(variable, value, Some(&default), |text| number(text, least, most))
+    }
+
+    /// The variables of the group-maker.
+    fn group(&mut self, from: &Environment) -> Option<Options> {
+        let defaults = Options::default();
+        let shards = self.number("GROUP_SHARDS", &from.group_shards, 1, (1, limits::GROUP_SHARDS));
+        let window_ms = self.number(
+            "GROUP_WINDOW_MS",
+            &from.group_window_ms,
+            defaults.window_ms,
+            limits::GROUP_WINDOW_MS_RANGE,
+        );
+        let backlog_bytes = self.number(
+            "GROUP_BACKLOG_BYTES",
+            &from.group_backlog_bytes,
+            defaults.backlog_bytes,
+            limits::GROUP_BACKLOG_BYTES_RANGE,
+        );
+        let backlog_groups = self.number(
+            "GROUP_BACKLOG_GROUPS",
+            &from.group_backlog_groups,
+            defaults.backlog_groups,
+            limits::GROUP_BACKLOG_GROUPS_RANGE,
+        );
+        Some(Options {
+            shards: shards?,
+            window_ms: window_ms?,
+            backlog_bytes: backlog_bytes?,
+            backlog_groups: backlog_groups?,
+            ..defaults
+        })
+    }
+
+    /// What must be true together with `SINK = "group"`.
+    fn check_groups(&mut self, from: &Environment, body_bytes: Option<usize>) {
+        if from.groups.is_none() {
+            let message = "is missing: SINK = \"group\" needs this binding to a Durable Object";
+            self.0.push(Problem { variable: "GROUPS", message: message.into() });
+        }
+        let most = limits::GROUP_BODY_BYTES_MAX;
+        if body_bytes.is_some_and(|bytes| bytes > most) {
+            let message = format!("must be at most {most} with SINK = \"group\"");
+            self.0.push(Problem { variable: "BODY_BYTES", message });
+        }
     }
 }
 
@@ -224,6 +313,18 @@ fn header_value(text: &str) -> Result<String, String> {
 /// A user's name.
 fn user(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".into()) } else { header_value(text) }
+}
+
+/// A key that only its digest is kept of, or nothing. Whoever guesses it replays and reads groups.
+fn admin_key(text: &str) -> Result<Option<Digest>, String> {
+    let (least, most) = (limits::ADMIN_KEY_BYTES_MIN, limits::KEY_BYTES);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if (least..=most).contains(&text.len()) {
+        return Ok(Some(Digest::of(text)));
+    }
+    Err(format!("must have {least} to {most} bytes"))
 }
 
 /// The name of a header, or nothing.
@@ -291,6 +392,40 @@ mod tests {
         );
         assert_eq!((config.body_bytes, config.upstream_timeout_ms), (1_000_000, 10_000));
         assert_eq!(config.client_ip_header, None);
+        assert_eq!((config.sink, config.group), (Sink::Direct, Options::default()));
+        assert_eq!(config.admin_key, None);
+    }
+
+    #[test]
+    fn groups_need_their_binding_and_a_body_that_fits_a_row() {
+        let mut json: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+        json["SINK"] = "group".into();
+        json["BODY_BYTES"] = 1_600_001.into();
+        let problems = read(&json.to_string()).unwrap_err();
+        let found: Vec<_> =
+            problems.iter().map(|found| (found.variable, found.message.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("GROUPS", "is missing: SINK = \"group\" needs this binding to a Durable Object"),
+                ("BODY_BYTES", "must be at most 1600000 with SINK = \"group\""),
+            ]
+        );
+        json["BODY_BYTES"] = 1_600_000.into();
+        json["GROUPS"] = serde_json::json!({});
+        json["GROUP_SHARDS"] = "4".into();
+        json["GROUP_WINDOW_MS"] = 300.into();
+        json["GROUP_BACKLOG_BYTES"] = 2_000_000.into();
+        json["GROUP_BACKLOG_GROUPS"] = 10.into();
+        let config = read(&json.to_string()).unwrap();
+        let expected = Options {
+            shards: 4,
+            window_ms: 300,
+            backlog_bytes: 2_000_000,
+            backlog_groups: 10,
+            ..Options::default()
+        };
+        assert_eq!((config.sink, config.group), (Sink::Group, expected));
     }
 
     #[test]
@@ -312,6 +447,7 @@ mod tests {
                    ? and #";
         let password = "must be at most 128 ASCII characters without spaces";
         let header = "must be the name of a header, such as cf-connecting-ip, or empty";
+        let sink = "must be \"group\", \"direct\" or \"async_insert\"";
         for (variable, value, message) in [
             ("CLICKHOUSE_URL", None, "is missing"),
             ("CLICKHOUSE_URL", Some("\"127.0.0.1:8123\""), url),
@@ -334,6 +470,16 @@ mod tests {
             ("BODY_BYTES", Some("\"many\""), "must be a whole number from 1000 to 2000000"),
             ("UPSTREAM_TIMEOUT_MS", Some("99"), "must be a whole number from 100 to 60000"),
             ("CLIENT_IP_HEADER", Some("\"a b\""), header),
+            ("SINK", Some("\"groups\""), sink),
+            ("GROUP_SHARDS", Some("0"), "must be a whole number from 1 to 64"),
+            ("GROUP_WINDOW_MS", Some("9"), "must be a whole number from 10 to 5000"),
+            (
+                "GROUP_BACKLOG_BYTES",
+                Some("1999999"),
+                "must be a whole number from 2000000 to 8000000000",
+            ),
+            ("GROUP_BACKLOG_GROUPS", Some("0"), "must be a whole number from 1 to 100000"),
+            ("ADMIN_KEY", Some("\"short\""), "must have 16 to 128 bytes"),
         ] {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");

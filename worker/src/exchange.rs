@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! begin ─┬─> Respond                                  refused, preflight
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch
+//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch for a group
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch, inserted by itself
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
-//!        ├─> Fetch ── upstream ──> Respond            one query, health
+//!        ├─> Fetch ── upstream ──> Respond            one query
+//!        ├─> Fetch ── upstream ──> Shards ── shards ──> Respond  health
+//!        ├─> Admin ── admin ──> Respond               a group that was set aside
 //!        └─> Asset ── asset ──> Relay                 a file
 //! ```
 
+use crate::admin::{self, Action, Target};
 use crate::answer::Answer;
 use crate::assets;
 use crate::batch::Head;
@@ -20,6 +24,7 @@ use crate::limits;
 use crate::query::{self, Ask, Catalogue, Pending};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
+use crate::sink::{self, Next, Put, Sink};
 use crate::sites::caller;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
@@ -53,6 +58,8 @@ pub struct Request<'a> {
     pub client_ip: Option<&'a str>,
     /// Where the platform says that the request comes from.
     pub place: Place,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
     /// The time.
     pub now: UnixMs,
 }
@@ -71,6 +78,15 @@ pub enum Step {
     },
     /// Send this, then call [`Exchange::upstream`].
     Fetch(upstream::Request),
+    /// Hand the batch to its shard, then call [`Exchange::put`].
+    Put(Put),
+    /// Ask this many shards for their status, then call [`Exchange::shards`].
+    Shards {
+        /// How many, from 0.
+        count: u32,
+    },
+    /// Have the shard do this to a group, then call [`Exchange::admin`].
+    Admin(Target),
     /// Get the request's path from the assets, then call [`Exchange::asset`].
     Asset,
     /// Send the asset's body under these headers. The end.
@@ -94,6 +110,10 @@ enum State {
     Idle,
     /// The body of a batch.
     Batch(Head, Sender),
+    /// The shard's answer to a batch.
+    Put,
+    /// ClickHouse's answer to a look-up; the insert that follows it.
+    LookUp(upstream::Request),
     /// ClickHouse's answer to an insert.
     Insert,
     /// The body with several queries of this site.
@@ -102,6 +122,10 @@ enum State {
     Query(Pending),
     /// ClickHouse's answer to the health question.
     Health,
+    /// What the shards say, beside what ClickHouse said.
+    Shards(String),
+    /// What the shard did.
+    Admin(Action),
     /// A file's status.
     Asset(String),
 }
@@ -120,6 +144,12 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<&str> {
         self.config.as_ref().ok().and_then(|config| config.client_ip_header.as_deref())
+    }
+
+    /// The configuration, if it is right.
+    #[must_use]
+    pub fn checked_config(&self) -> Option<&Config> {
+        self.config.as_ref().ok()
     }
 
     fn config(&self) -> Result<&Config, Answer> {
@@ -166,6 +196,13 @@ impl Exchange {
                 }
                 Err(problems) => Err(health::misconfigured(problems)),
             },
+            Route::Group(path) => {
+                let config = worker.config()?;
+                admin::authorize(request.authorization, config)?;
+                let target = Target::parse(path, config)?;
+                self.state = State::Admin(target.action);
+                Ok(Step::Admin(target))
+            }
             Route::Batch => {
                 let config = worker.config()?;
                 let head =
@@ -204,12 +241,52 @@ impl Exchange {
             }
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                self.state = State::Insert;
-                Ok(Step::Fetch(insert::request(config, head.table, head.id, &block)))
+                Ok(self.hand_on(sink::next(config, head, block)))
             }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),
         }
+    }
+
+    fn hand_on(&mut self, next: Next) -> Step {
+        let (state, step) = match next {
+            Next::Put(put) => (State::Put, Step::Put(put)),
+            Next::Insert(insert) => (State::Insert, Step::Fetch(insert)),
+            Next::LookUp { question, insert } => (State::LookUp(insert), Step::Fetch(question)),
+        };
+        self.state = state;
+        step
+    }
+
+    /// The shard said `accepted`, `known` or `busy`; `None` when it could not be asked.
+    pub fn put(&mut self, taken: Option<&str>) -> Step {
+        Step::Respond(match (std::mem::replace(&mut self.state, State::Idle), taken) {
+            (State::Put, Some("accepted")) => Answer::accepted(self.now, false),
+            (State::Put, Some("known")) => Answer::accepted(self.now, true),
+            (State::Put, Some("busy")) => {
+                Refusal::new(Code::Busy, "too much waits already; send it again, unchanged").into()
+            }
+            (State::Put, _) => insert::busy("the batch's shard could not be asked"),
+            _ => out_of_turn(),
+        })
+    }
+
+    /// The shards' reports, in their order: JSON of their status, or a sentence.
+    pub fn shards(&mut self, reports: &[String]) -> Step {
+        match (std::mem::replace(&mut self.state, State::Idle), &self.worker.config) {
+            (State::Shards(clickhouse), Ok(config)) => {
+                Step::Respond(health::answer(&clickhouse, config, reports))
+            }
+            _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    /// The shard did it; a body for [`Action::Read`], `None` when it has no such group.
+    pub fn admin(&mut self, found: Option<Vec<u8>>) -> Step {
+        Step::Respond(match std::mem::replace(&mut self.state, State::Idle) {
+            State::Admin(action) => admin::answer(action, found),
+            _ => out_of_turn(),
+        })
     }
 
     /// The body is larger than the step allowed.
@@ -230,8 +307,13 @@ impl Exchange {
     /// This came of the fetch.
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
+            State::LookUp(insert) => match insert::is_known(outcome) {
+                Ok(true) => Step::Respond(Answer::accepted(self.now, true)),
+                Ok(false) => self.hand_on(Next::Insert(insert)),
+                Err(line) => Step::Respond(insert::busy(format!("look-up: {line}"))),
+            },
             State::Insert => Step::Respond(insert::answer(outcome, self.now)),
-            State::Health => Step::Respond(health::answer(outcome)),
+            State::Health => self.ask_shards(health::clickhouse(outcome)),
             State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
                 Ok(None) => Step::Respond(pending.answer()),
                 Ok(Some(request)) => {
@@ -241,6 +323,16 @@ impl Exchange {
                 Err(answer) => Step::Respond(answer),
             },
             _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    /// Health goes on to the shards, where there are some.
+    fn ask_shards(&mut self, clickhouse: String) -> Step {
+        let sink = self.worker.config.as_ref().map(|config| (config.sink, config.group.shards));
+        self.state = State::Shards(clickhouse);
+        match sink {
+            Ok((Sink::Group, count)) => Step::Shards { count },
+            _ => self.shards(&[]),
         }
     }
 
@@ -303,7 +395,7 @@ fn out_of_turn() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, worker};
+    use crate::testing::{NOW, grouping_environment, reader, worker};
     use crate::upstream::Reply;
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
@@ -387,6 +479,79 @@ mod tests {
         let mut inserting = exchange();
         inserting.state = State::Insert;
         assert_eq!(told(inserting.upstream(&rows(""))), (202, String::new()));
+    }
+
+    fn grouping() -> Exchange {
+        let worker = Rc::new(Worker::new(&grouping_environment()));
+        Exchange::new(worker)
+    }
+
+    #[test]
+    fn u7_a_batch_is_accepted_only_as_its_shard_says() {
+        for (taken, status, body) in [
+            (Some("accepted"), 202, format!("{{\"now\":{NOW},\"known\":false}}")),
+            (Some("known"), 202, format!("{{\"now\":{NOW},\"known\":true}}")),
+            (
+                Some("busy"),
+                503,
+                "{\"code\":\"busy\",\"message\":\"too much waits already; send it again, unchanged\"}"
+                    .into(),
+            ),
+            (
+                None,
+                503,
+                "{\"code\":\"busy\",\"message\":\"the batch could not be stored; send it again, unchanged\"}"
+                    .into(),
+            ),
+        ] {
+            let mut exchange = grouping();
+            begin(&mut exchange, "POST", &batch_path());
+            exchange.state = State::Put;
+            let Step::Respond(answer) = exchange.put(taken) else { panic!("{taken:?}") };
+            assert_eq!((answer.status, String::from_utf8(answer.body).unwrap()), (status, body));
+        }
+    }
+
+    #[test]
+    fn d13_an_older_batch_is_inserted_only_once_it_is_not_found() {
+        let insert = upstream::Request::new(worker().config().unwrap(), &reader(), &[]);
+        let looking = |outcome: &Outcome| {
+            let mut exchange = exchange();
+            begin(&mut exchange, "POST", &batch_path());
+            exchange.state = State::LookUp(insert.clone());
+            exchange.upstream(outcome)
+        };
+        let Step::Respond(known) = looking(&rows("{\"known\":1}\n")) else { panic!() };
+        assert_eq!(known.body, format!("{{\"now\":{NOW},\"known\":true}}").as_bytes());
+        assert_eq!(looking(&rows("{\"known\":0}\n")), Step::Fetch(insert.clone()));
+        assert_eq!(told(looking(&Outcome::TimedOut)), (503, "busy".into()));
+    }
+
+    #[test]
+    fn health_asks_every_shard_where_there_are_some() {
+        let mut exchange = grouping();
+        begin(&mut exchange, "GET", "/v1/health");
+        assert_eq!(exchange.upstream(&rows("{\"one\":1}\n")), Step::Shards { count: 4 });
+        let Step::Respond(answer) = exchange.shards(&["not now".into()]) else { panic!() };
+        assert_eq!(answer.status, 503);
+    }
+
+    #[test]
+    fn a_group_is_opened_by_the_admin_key_alone() {
+        let path = format!("/v1/admin/groups/3/{ID}/replay");
+        assert_eq!(told(begin(&mut grouping(), "POST", &path)), (401, "bad_key".into()));
+        let url = format!("https://edge.test{path}");
+        let mut exchange = grouping();
+        let step = exchange.begin(&Request {
+            method: "POST",
+            url: &url,
+            authorization: Some("Bearer an admin key of some length"),
+            now: UnixMs(NOW),
+            ..Request::default()
+        });
+        let group = tallymark::rng::Uuid::parse(ID.as_bytes()).unwrap();
+        assert_eq!(step, Step::Admin(Target { shard: 3, group, action: Action::Replay }));
+        assert_eq!(told(exchange.admin(None)), (404, "not_found".into()));
     }
 
     #[test]

@@ -1,29 +1,13 @@
 //! A completed block becomes one insert, and ClickHouse's answer becomes ours.
-//!
-//! The body is a zstd frame of raw, uncompressed blocks: its checksum is what counts. One flipped
-//! bit on the way was stored as wrong data in 375 of 400 plain Native bodies, in none of 400 gzip
-//! or zstd bodies (measured, 26.7.2.1). Gzip's CRC-32 takes three times as long in wasm.
-//!
-//! ```text
-//! 28 b5 2f fd  a4              zstd: one segment, its size in 4 bytes, a checksum at the end
-//! 10 27 02 00                  141,072 bytes in all
-//! 00 00 10  131,072 bytes      a raw block: size << 3, the largest that there may be
-//! 81 38 01  10,000 bytes       the last one
-//! low half of XXH64:4 LE
-//! ```
 
 use crate::answer::Answer;
 use crate::config::Config;
+use crate::group::Inserted;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::upstream::{Outcome, Reply, Request};
-use crate::xxh64;
 use tallymark::rng::Uuid;
-use tallymark::schema::Table;
 use tallymark::time::UnixMs;
-
-/// The most bytes in a block of a frame (RFC 8878, 3.1.1.2.4).
-const RAW_BYTES: usize = 131_072;
 
 /// ClickHouse's codes for data that it read to the end and will never take: the same bytes again
 /// would be refused again. Everything else may be trouble that passes.
@@ -32,79 +16,123 @@ const RAW_BYTES: usize = 131_072;
 /// earn (26.7.2.1); the others stand for the same should a server check more.
 const FINAL_CODES: [&str; 1] = ["117"];
 
-/// The one insert of a batch.
+/// One insert: of a batch under its id, or of a group under its own.
 ///
 /// `async_insert=0`: the token must cover exactly this insert. A column unknown to the server is
 /// an error, because skipping it would lose data silently.
 #[must_use]
-pub fn request(config: &Config, table: &Table, id: Uuid, block: &[u8]) -> Request {
-    let statement = format!("INSERT INTO {} FORMAT Native", table.name);
-    let token = id.to_text();
-    let parameters = [
-        ("query", statement.as_str()),
-        ("async_insert", "0"),
+pub fn request(config: &Config, table: &str, token: Uuid, body: Vec<u8>) -> Request {
+    with_settings(config, table, token, body, &[("async_insert", "0")])
+}
+
+/// The same for the server's own queue, which makes one part of many such inserts. It answers only
+/// once that part is written, and remembers each insert's token (26.1 or later).
+#[must_use]
+pub fn queued(config: &Config, table: &str, token: Uuid, body: Vec<u8>) -> Request {
+    let settings =
+        [("async_insert", "1"), ("wait_for_async_insert", "1"), ("async_insert_deduplicate", "1")];
+    with_settings(config, table, token, body, &settings)
+}
+
+fn with_settings(
+    config: &Config,
+    table: &str,
+    token: Uuid,
+    body: Vec<u8>,
+    settings: &[(&str, &str)],
+) -> Request {
+    let statement = format!("INSERT INTO {table} FORMAT Native");
+    let token = token.to_text();
+    let mut parameters = vec![("query", statement.as_str())];
+    parameters.extend_from_slice(settings);
+    parameters.extend([
         ("insert_deduplication_token", std::str::from_utf8(&token).unwrap_or_default()),
         ("input_format_skip_unknown_fields", "0"),
-    ];
+    ]);
     let mut request = Request::new(config, &config.insert_user, &parameters);
     request.headers.push(("content-encoding", "zstd".into()));
-    request.body = zstd_raw(block);
+    request.body = body;
     request.answer_bytes = limits::INSERT_ANSWER_BYTES;
     request
 }
 
-/// What the client is told: accepted only after ClickHouse's own `200`.
+/// Asks whether the table has the batch: a token is remembered for as many inserts as the table's
+/// window has, so a batch that is not young is looked for by its id.
 #[must_use]
-pub fn answer(outcome: &Outcome, now: UnixMs) -> Answer {
+pub fn look_up(config: &Config, table: &str, batch: Uuid) -> Request {
+    let statement = format!(
+        "SELECT count() > 0 AS known FROM {table} WHERE batch_id = {{batch:UUID}} \
+         FORMAT JSONEachRow"
+    );
+    let batch = batch.to_text();
+    let batch = std::str::from_utf8(&batch).unwrap_or_default();
+    let parameters = [("query", statement.as_str()), ("param_batch", batch)];
+    let mut request = Request::new(config, &config.read_user, &parameters);
+    request.answer_bytes = limits::INSERT_ANSWER_BYTES;
+    request
+}
+
+/// Whether the batch is there.
+///
+/// # Errors
+/// A line for the operator's log: it is not known, and nothing may be inserted.
+pub fn is_known(outcome: &Outcome) -> Result<bool, String> {
+    match outcome.success()?.body.trim_ascii_end() {
+        b"{\"known\":1}" => Ok(true),
+        b"{\"known\":0}" => Ok(false),
+        _ => Err("ClickHouse's answer to the look-up is not one".into()),
+    }
+}
+
+/// What came of an insert: accepted only after ClickHouse's own `200`.
+#[must_use]
+pub fn outcome(outcome: &Outcome) -> Inserted {
     let line = match outcome.success() {
-        Ok(_) => return Answer::accepted(now, false),
+        Ok(_) => return Inserted::Accepted,
         Err(line) => format!("insert: {line}"),
     };
-    let refusal = match outcome {
+    match outcome {
         Outcome::Answer(Reply { exception_code: Some(code), .. })
             if FINAL_CODES.contains(&code.as_str()) =>
         {
-            Refusal::new(Code::BadBlock, format!("ClickHouse refuses the block with code {code}"))
+            Inserted::Refused(code.clone())
         }
-        _ => Refusal::new(Code::Busy, "the batch could not be stored; send it again, unchanged"),
-    };
-    Answer::from(refusal).logged(line)
+        Outcome::Answer(reply) => {
+            Inserted::Uncertain { by_clickhouse: reply.exception_code.is_some(), line }
+        }
+        _ => Inserted::Uncertain { by_clickhouse: false, line },
+    }
 }
 
-/// `block` as one zstd frame (RFC 8878).
-fn zstd_raw(block: &[u8]) -> Vec<u8> {
-    const HEADER: [u8; 5] = [0x28, 0xb5, 0x2f, 0xfd, 0xa4];
-    let parts = block.len() / RAW_BYTES + 1;
-    let mut out = Vec::with_capacity(HEADER.len() + 4 + parts * 3 + block.len() + 4);
-    out.extend_from_slice(&HEADER);
-    // A block is far below 2^32 bytes.
-    out.extend_from_slice(&(block.len() as u32).to_le_bytes());
-    let mut rest = block;
-    loop {
-        let (part, after) = rest.split_at(rest.len().min(RAW_BYTES));
-        let [b0, b1, b2, _] =
-            ((part.len() as u32) << 3 | u32::from(after.is_empty())).to_le_bytes();
-        out.extend_from_slice(&[b0, b1, b2]);
-        out.extend_from_slice(part);
-        rest = after;
-        if rest.is_empty() {
-            break;
-        }
+/// What the client is told.
+#[must_use]
+pub fn answer(of: &Outcome, now: UnixMs) -> Answer {
+    match outcome(of) {
+        Inserted::Accepted => Answer::accepted(now, false),
+        Inserted::Refused(code) => Answer::from(Refusal::new(
+            Code::BadBlock,
+            format!("ClickHouse refuses the block with code {code}"),
+        ))
+        .logged(of.success().err().map(|line| format!("insert: {line}")).unwrap_or_default()),
+        Inserted::Uncertain { line, .. } => busy(line),
     }
-    // The low half, as the RFC says.
-    out.extend_from_slice(&(xxh64::hash(block) as u32).to_le_bytes());
-    out
+}
+
+/// `503 busy`, and why for the operator.
+#[must_use]
+pub fn busy(line: impl Into<String>) -> Answer {
+    let message = "the batch could not be stored; send it again, unchanged";
+    Answer::from(Refusal::new(Code::Busy, message)).logged(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{NOW, config};
-    use tallymark::schema::EVENTS;
 
     fn sent(block: &[u8]) -> Request {
         let id = Uuid::parse(b"0198c9a0-0000-7000-8000-000000000001").unwrap();
-        request(&config(), &EVENTS, id, block)
+        request(&config(), "events", id, block.to_vec())
     }
 
     #[test]
@@ -127,44 +155,47 @@ mod tests {
     }
 
     #[test]
-    fn the_container_is_zstd_of_raw_blocks_byte_for_byte() {
-        let expected = [
-            &[0x28, 0xb5, 0x2f, 0xfd, 0xa4][..],
-            &[3, 0, 0, 0],
-            &[3 << 3 | 1, 0, 0],
-            b"abc",
-            // Of 44bc2cf5ad770999, the XXH64 of "abc".
-            &[0x99, 0x09, 0x77, 0xad],
-        ];
-        assert_eq!(sent(b"abc").body, expected.concat());
+    fn the_queue_s_insert_waits_and_is_remembered_by_its_token() {
+        let id = Uuid::parse(b"0198c9a0-0000-7000-8000-000000000001").unwrap();
+        assert_eq!(
+            queued(&config(), "events", id, Vec::new()).url,
+            "http://ch.test:8123/?database=tallymark\
+             &query=INSERT%20INTO%20events%20FORMAT%20Native&async_insert=1\
+             &wait_for_async_insert=1&async_insert_deduplicate=1\
+             &insert_deduplication_token=0198c9a0-0000-7000-8000-000000000001\
+             &input_format_skip_unknown_fields=0"
+        );
     }
 
     #[test]
-    fn the_container_holds_the_block_at_every_edge_of_a_raw_block() {
-        for (bytes, expected) in [
-            (0, &[0][..]),
-            (131_071, &[131_071]),
-            (131_072, &[131_072]),
-            (131_073, &[131_072, 1]),
-            (262_144, &[131_072, 131_072]),
-            (300_000, &[131_072, 131_072, 37_856]),
-        ] {
-            let block: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
-            let body = sent(&block).body;
-            let (mut rest, mut held, mut sizes) =
-                (&body[9..body.len() - 4], Vec::new(), Vec::new());
-            let mut last = false;
-            while let [b0, b1, b2, after @ ..] = rest {
-                assert!(!last);
-                let header = u32::from_le_bytes([*b0, *b1, *b2, 0]);
-                let (part, after) = after.split_at((header >> 3) as usize);
-                sizes.push(part.len());
-                held.extend_from_slice(part);
-                (rest, last) = (after, header & 7 == 1);
-            }
-            assert!(last && held == block, "{bytes}");
-            assert_eq!(sizes, expected);
-        }
+    fn a_look_up_binds_the_id_and_asks_as_the_reader() {
+        let id = Uuid::parse(b"0198c9a0-0000-7000-8000-000000000001").unwrap();
+        let request = look_up(&config(), "events", id);
+        assert_eq!(
+            request.url,
+            "http://ch.test:8123/?database=tallymark\
+             &query=SELECT%20count%28%29%20%3E%200%20AS%20known%20FROM%20events%20WHERE%20\
+             batch_id%20%3D%20%7Bbatch%3AUUID%7D%20FORMAT%20JSONEachRow\
+             &param_batch=0198c9a0-0000-7000-8000-000000000001"
+        );
+        assert_eq!(request.headers[0], ("x-clickhouse-user", "reader".to_owned()));
+    }
+
+    #[test]
+    fn only_a_whole_answer_tells_whether_a_batch_is_known() {
+        let told = |body: &str| {
+            let body = body.into();
+            let reply = Reply { status: 200, has_query_id: true, body, ..Reply::default() };
+            is_known(&Outcome::Answer(reply))
+        };
+        assert_eq!(told("{\"known\":1}\n"), Ok(true));
+        assert_eq!(told("{\"known\":0}\n"), Ok(false));
+        let strange = Err("ClickHouse's answer to the look-up is not one".to_owned());
+        assert_eq!(told(""), strange);
+        assert_eq!(
+            is_known(&Outcome::TimedOut),
+            Err("ClickHouse did not answer in time".to_owned())
+        );
     }
 
     fn told(outcome: &Outcome) -> (u16, String, Option<String>) {

@@ -21,9 +21,13 @@
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
+//! | [`zstd`] | the container of an insert's body |
+//! | [`sink`] | where a checked batch goes: a group, or an insert of its own |
+//! | [`group`] | the group-maker: batches of one short window become one insert |
 //! | [`query`] | named queries: files, parameters, request, result |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
 //! | [`health`] | `/v1/health` |
+//! | [`admin`] | `/v1/admin/groups/…`: groups that were set aside |
 //! | [`assets`] | `/tallymark/<file>` |
 //! | [`exchange`] | one request from begin to end |
 //!
@@ -31,10 +35,12 @@
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the one `INSERT` of [`insert`].
+//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`] and its look-up; a shard's
+//!   own tables are in `entry/storage.js`.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 
+pub mod admin;
 pub mod answer;
 pub mod assets;
 pub mod batch;
@@ -42,6 +48,7 @@ pub mod block;
 pub mod config;
 pub mod enrich;
 pub mod exchange;
+pub mod group;
 pub mod health;
 pub mod inflate;
 pub mod insert;
@@ -49,6 +56,7 @@ pub mod limits;
 pub mod query;
 pub mod refusal;
 pub mod routes;
+pub mod sink;
 pub mod sites;
 #[cfg(test)]
 mod testing;
@@ -56,4 +64,7 @@ pub mod upstream;
 pub mod url;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+#[cfg(feature = "wasm")]
+pub mod wasm_group;
 pub mod xxh64;
+pub mod zstd;

@@ -46,6 +46,9 @@ pub const SITES: usize = 10_000;
 /// Bytes of a site's name: it is a dictionary key in every table.
 pub const SITE_BYTES: usize = 64;
 
+/// Bytes of the admin key at least: it is guarded by nothing but its length.
+pub const ADMIN_KEY_BYTES_MIN: usize = 16;
+
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 128;
 
@@ -75,6 +78,85 @@ pub const OCCURRED_AFTER_MS: i64 = 5 * 60_000;
 /// tracker adds jitter of its own.
 pub const RETRY_AFTER_S: u32 = 2;
 
+/// Default of `GROUP_WINDOW_MS`: how long a batch may wait for others before it is acknowledged.
+/// 250 ms cuts ClickHouse's work to a tenth and less, and numbers are still there within a second.
+pub const GROUP_WINDOW_MS: u32 = 250;
+
+/// Bounds of `GROUP_WINDOW_MS`: below, there is no group; above, pages wait for their answer.
+pub const GROUP_WINDOW_MS_RANGE: (u32, u32) = (10, 5_000);
+
+/// Rows that fill a group: beyond a few thousand an insert's cost is its rows.
+pub const GROUP_ROWS: u32 = 5_000;
+
+/// Bytes of blocks that fill a group; a batch that has more is a group of its own.
+pub const GROUP_BYTES: usize = 1_000_000;
+
+/// Largest `BODY_BYTES` with groups. A row of a Durable Object's storage may have 2 MB, and the
+/// edge's columns and the container come on top.
+pub const GROUP_BODY_BYTES_MAX: usize = 1_600_000;
+
+/// Bytes of a group's row in a Durable Object's storage, as Cloudflare limits it.
+pub const GROUP_ROW_BYTES: usize = 2_000_000;
+
+/// Inserts in flight at once: a second keeps ClickHouse busy while the first's answer travels.
+pub const GROUP_INSERTS: usize = 2;
+
+/// Default of `GROUP_BACKLOG_BYTES`: what may wait for ClickHouse in one shard, an hour's worth at
+/// 70 batches of 4 KB a second. A Durable Object stores 10 GB.
+pub const GROUP_BACKLOG_BYTES: u64 = 1_000_000_000;
+
+/// Bounds of `GROUP_BACKLOG_BYTES`.
+pub const GROUP_BACKLOG_BYTES_RANGE: (u64, u64) = (2_000_000, 8_000_000_000);
+
+/// Default of `GROUP_BACKLOG_GROUPS`: what may wait for ClickHouse in one shard, 80 minutes' worth
+/// of windows.
+pub const GROUP_BACKLOG_GROUPS: usize = 20_000;
+
+/// Bounds of `GROUP_BACKLOG_GROUPS`.
+pub const GROUP_BACKLOG_GROUPS_RANGE: (usize, usize) = (1, 100_000);
+
+/// Batches that may wait for ClickHouse in one shard: their keys are in memory, some 60 bytes each,
+/// of the 128 MB that a Durable Object has.
+pub const GROUP_BACKLOG_BATCHES: usize = 400_000;
+
+/// Groups set aside in one shard, some 300 bytes of memory each. Over it a refused batch is given up
+/// and counted; a group of several is tried again until somebody has made room.
+pub const GROUPS_ASIDE: usize = 10_000;
+
+/// Groups set aside that `/v1/health` lists, of each shard.
+pub const GROUPS_ASIDE_LISTED: usize = 20;
+
+/// Shards: each is one Durable Object; one takes about 500 batches a second.
+pub const GROUP_SHARDS: u32 = 64;
+
+/// Upper bound of the first backoff after a failed insert.
+pub const GROUP_BACKOFF_BASE_MS: u64 = 100;
+
+/// Upper bound of every backoff: after an outage the backlog begins to shrink within this.
+pub const GROUP_BACKOFF_CAP_MS: u64 = 5_000;
+
+/// How long a refused group waits that cannot be set aside.
+pub const GROUP_REFUSED_WAIT_MS: u64 = 60_000;
+
+/// How long after a write the alarm comes, should the timer be lost with its process.
+pub const GROUP_ALARM_MS: i64 = 30_000;
+
+/// Keys of accepted batches in a shard's memory, 60 bytes each: beyond, the oldest move to storage.
+pub const KNOWN_KEYS: usize = 300_000;
+
+/// Keys older than this move to storage, in one go with all that are.
+pub const KNOWN_AGE_MS: i64 = 3_600_000;
+
+/// How long after a move of keys that could not be written the next is tried.
+pub const KNOWN_RETRY_MS: i64 = 60_000;
+
+/// How much longer a key is known than any batch may live: a body may be long on its way.
+pub const KNOWN_MARGIN_MS: i64 = 3_600_000;
+
+/// Without groups, a batch older than this is looked up before its insert: younger ones are within
+/// the tables' deduplication windows for sure.
+pub const LOOK_UP_AGE_MS: i64 = 60_000;
+
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);
@@ -82,3 +164,8 @@ const _: () = assert!(
     UPSTREAM_TIMEOUT_MS_RANGE.0 <= UPSTREAM_TIMEOUT_MS
         && UPSTREAM_TIMEOUT_MS <= UPSTREAM_TIMEOUT_MS_RANGE.1
 );
+const _: () =
+    assert!(GROUP_BYTES <= GROUP_BODY_BYTES_MAX && GROUP_BODY_BYTES_MAX < GROUP_ROW_BYTES);
+const _: () = assert!(BODY_BYTES <= GROUP_BODY_BYTES_MAX);
+const _: () = assert!(GROUP_ROW_BYTES as u64 <= GROUP_BACKLOG_BYTES_RANGE.0);
+const _: () = assert!(GROUP_BACKOFF_BASE_MS <= GROUP_BACKOFF_CAP_MS);

@@ -14,6 +14,8 @@ pub enum Route<'a> {
     Queries,
     /// `GET /v1/health`.
     Health,
+    /// `GET /v1/admin/groups/<shard>/<group>`, `POST` of it with `/replay` or `/discard`.
+    Group(&'a str),
     /// `GET /tallymark/<file>`.
     Asset(&'a str),
 }
@@ -29,11 +31,7 @@ impl<'a> Route<'a> {
             "/v1/batch" => Self::Batch,
             "/v1/query" => Self::Queries,
             "/v1/health" => Self::Health,
-            _ => match (path.strip_prefix("/v1/query/"), path.strip_prefix("/tallymark/")) {
-                (Some(name), _) => Self::Query(name),
-                (_, Some(file)) => Self::Asset(file),
-                _ => return Err(not_found()),
-            },
+            _ => Self::of_prefix(path).ok_or_else(not_found)?,
         };
         match method {
             "POST" if route.posts() => Ok(route),
@@ -43,13 +41,26 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Whether the route takes a body.
-    const fn posts(self) -> bool {
-        matches!(self, Self::Batch | Self::Queries)
+    /// A route whose path goes on with a name.
+    fn of_prefix(path: &'a str) -> Option<Self> {
+        let after = |prefix| path.strip_prefix(prefix);
+        after("/v1/query/")
+            .map(Self::Query)
+            .or_else(|| after("/v1/admin/groups/").map(Self::Group))
+            .or_else(|| after("/tallymark/").map(Self::Asset))
+    }
+
+    /// Whether the route takes a body, or changes something.
+    fn posts(self) -> bool {
+        match self {
+            Self::Batch | Self::Queries => true,
+            Self::Group(path) => path.ends_with("/replay") || path.ends_with("/discard"),
+            _ => false,
+        }
     }
 
     /// The methods that the route takes.
-    const fn methods(self) -> &'static str {
+    fn methods(self) -> &'static str {
         if self.posts() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" }
     }
 }
@@ -72,6 +83,8 @@ mod tests {
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
             ("GET", "/v1/health", Route::Health),
+            ("GET", "/v1/admin/groups/0/id", Route::Group("0/id")),
+            ("POST", "/v1/admin/groups/0/id/replay", Route::Group("0/id/replay")),
             ("GET", "/tallymark/tracker.js", Route::Asset("tracker.js")),
         ] {
             assert_eq!(Route::choose(method, path), Ok(route), "{method} {path}");
@@ -105,6 +118,7 @@ mod tests {
             ("PUT", "/v1/batch", "POST, OPTIONS"),
             ("GET", "/v1/query", "POST, OPTIONS"),
             ("POST", "/v1/query/summary", "GET, HEAD, OPTIONS"),
+            ("GET", "/v1/admin/groups/0/id/discard", "POST, OPTIONS"),
             ("DELETE", "/v1/health", "GET, HEAD, OPTIONS"),
         ] {
             assert_eq!(

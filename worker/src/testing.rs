@@ -1,6 +1,6 @@
 //! What several tests share: one configuration, one moment.
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, User};
 use crate::exchange::Worker;
 use std::rc::Rc;
 
@@ -26,6 +26,21 @@ pub fn environment() -> Environment {
 /// The same, checked.
 pub fn config() -> Config {
     Config::read(&environment()).unwrap()
+}
+
+/// The same with four shards of the group-maker, and an admin key.
+pub fn grouping_environment() -> Environment {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    json["SINK"] = "group".into();
+    json["GROUPS"] = serde_json::json!({});
+    json["GROUP_SHARDS"] = 4.into();
+    json["ADMIN_KEY"] = "an admin key of some length".into();
+    serde_json::from_value(json).unwrap()
+}
+
+/// Its reading user.
+pub fn reader() -> User {
+    config().read_user
 }
 
 /// A worker of it.

@@ -2,10 +2,11 @@
 //! would poison the isolate for good (measured), and none decides anything.
 
 use crate::answer::Answer;
-use crate::config::Environment;
+use crate::config::{Config, Environment};
 use crate::enrich::Place;
 use crate::exchange::{self, Request, Step};
-use crate::upstream::{Outcome, Reply};
+use crate::sink::Put;
+use crate::upstream::{self, Outcome, Reply};
 use std::rc::Rc;
 use tallymark::time::UnixMs;
 use wasm_bindgen::JsValue;
@@ -21,6 +22,9 @@ extern "C" {
         timeout_ms: u32,
         answer_bytes: usize,
     ) -> JsValue;
+    fn put(shard: u32, site: &str, table: &str, id: &str, block: &[u8]) -> JsValue;
+    fn shards(count: u32) -> JsValue;
+    fn admin(shard: u32, group: &[u8], action: &str) -> JsValue;
     fn asset() -> JsValue;
     fn relay(status: u16, headers: &str) -> JsValue;
     fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
@@ -51,6 +55,13 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// The configuration, if it is right.
+    pub(crate) fn config(&self) -> Option<Config> {
+        self.0.checked_config().cloned()
+    }
+}
+
 /// One request; see [`exchange::Exchange`].
 #[wasm_bindgen]
 pub struct Exchange(exchange::Exchange);
@@ -78,6 +89,7 @@ impl Exchange {
         country: Option<String>,
         region: Option<String>,
         city: Option<String>,
+        authorization: Option<String>,
         now: f64,
     ) -> JsValue {
         let step = self.0.begin(&Request {
@@ -94,6 +106,7 @@ impl Exchange {
                 region: region.unwrap_or_default(),
                 city: city.unwrap_or_default(),
             },
+            authorization: authorization.as_deref(),
             // Date.now() is whole milliseconds, far inside an i64.
             now: UnixMs(now as i64),
         });
@@ -129,6 +142,21 @@ impl Exchange {
         to_js(self.0.upstream(&outcome))
     }
 
+    /// See [`exchange::Exchange::put`]: what the shard said, nothing if it could not be asked.
+    pub fn put(&mut self, taken: Option<String>) -> JsValue {
+        to_js(self.0.put(taken.as_deref()))
+    }
+
+    /// See [`exchange::Exchange::shards`].
+    pub fn shards(&mut self, reports: Vec<String>) -> JsValue {
+        to_js(self.0.shards(&reports))
+    }
+
+    /// See [`exchange::Exchange::admin`].
+    pub fn admin(&mut self, body: Option<Vec<u8>>) -> JsValue {
+        to_js(self.0.admin(body))
+    }
+
     /// See [`exchange::Exchange::asset`].
     pub fn asset(&mut self, status: u16) -> JsValue {
         to_js(self.0.asset(status))
@@ -139,19 +167,38 @@ impl Exchange {
 fn to_js(step: Step) -> JsValue {
     match step {
         Step::Read { cap_bytes, at_once } => read(cap_bytes, at_once),
-        Step::Fetch(request) => fetch(
-            &request.url,
-            &lines(&request.headers),
-            &request.body,
-            request.timeout_ms,
-            request.answer_bytes,
-        ),
+        Step::Fetch(request) => request_to_js(&request),
+        Step::Put(put) => put_to_js(&put),
+        Step::Shards { count } => shards(count),
+        Step::Admin(target) => admin(target.shard, &target.group.0, target.action.name()),
         Step::Asset => asset(),
         Step::Relay(answer) => relay(answer.status, &lines(&answer.headers)),
         Step::Respond(Answer { status, headers, body, log }) => {
             respond(status, &lines(&headers), &body, log.as_deref())
         }
     }
+}
+
+/// A request as the entry's object.
+pub(crate) fn request_to_js(request: &upstream::Request) -> JsValue {
+    fetch(
+        &request.url,
+        &lines(&request.headers),
+        &request.body,
+        request.timeout_ms,
+        request.answer_bytes,
+    )
+}
+
+fn put_to_js(step: &Put) -> JsValue {
+    let id = step.id.to_text();
+    put(
+        step.shard,
+        &step.site,
+        step.table,
+        std::str::from_utf8(&id).unwrap_or_default(),
+        &step.block,
+    )
 }
 
 /// Headers as one text, name and value in turn, a line each: one crossing for all. Neither holds

@@ -38,7 +38,8 @@ pub fn run(args: &Args) -> Result<()> {
         origins: Vec::new(),
         sites: Vec::new(),
         vars: Vec::new(),
+        respawn: false,
     })?;
     println!("ready: {}", stack.site_url());
-    stack.until_told()
+    stack.until_told(|_| ())
 }

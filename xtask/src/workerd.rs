@@ -14,12 +14,16 @@ pub struct Plan {
     pub worker_vars: Vec<(String, String)>,
     /// The demo site's variables.
     pub site_vars: Vec<(String, String)>,
+    /// Where the group-maker's storage is; workerd wants it to be there.
+    pub groups_dir: PathBuf,
 }
 
 const COMPATIBILITY_DATE: &str = "2026-04-01";
 
 /// Starts workerd and waits until it listens. Its output goes to `workerd.log`.
 pub fn start(plan: &Plan, data_dir: &Path) -> Result<Child> {
+    std::fs::create_dir_all(&plan.groups_dir)
+        .with_context(|| format!("cannot make {}", plan.groups_dir.display()))?;
     let config = data_dir.join("workerd.capnp");
     std::fs::write(&config, config_text(plan, &paths::root()))
         .with_context(|| format!("cannot write {}", config.display()))?;
@@ -93,6 +97,7 @@ const config :Workerd.Config = (
     (name = "tallymark", worker = .tallymark),
     (name = "files", disk = {www}),
     (name = "assets", disk = {assets}),
+    (name = "groups", disk = (path = {groups}, writable = true)),
     # ClickHouse is on this machine, which the default would not let the worker reach.
     (name = "internet", network = (
       allow = ["public", "private"],
@@ -117,13 +122,19 @@ const tallymark :Workerd.Worker = (
     (name = "tallymark_worker_bg.wasm", wasm = embed {wasm}),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
+  durableObjectNamespaces = [
+    (className = "GroupMaker", uniqueKey = "tallymark-groups", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "groups"),
   bindings = [
     (name = "ASSETS", service = "assets"),
+    (name = "GROUPS", durableObjectNamespace = "GroupMaker"),
 {worker_vars}  ],
 );
 "#,
         www = at("target/www"),
         assets = at("worker/dist/assets"),
+        groups = text(&plan.groups_dir.to_string_lossy()),
         port = plan.site_port,
         site = at("www/site.js"),
         worker = at("worker/dist/index.js"),
@@ -168,11 +179,13 @@ mod tests {
             site_port: 8787,
             worker_vars: vec![("SITES".into(), r#"[{"site":"demo"}]"#.into())],
             site_vars: vec![("PAGE_USER".into(), "page".into())],
+            groups_dir: PathBuf::from("/data/groups"),
         };
         let config = config_text(&plan, Path::new("/repo"));
         assert!(config.contains(r#"address = "127.0.0.1:8787""#));
         assert!(config.contains(r#"(name = "SITES", text = "[{\"site\":\"demo\"}]"),"#));
         assert!(config.contains(r#"(name = "PAGE_USER", text = "page"),"#));
         assert!(config.contains(r#"embed "/repo/worker/dist/index.js""#));
+        assert!(config.contains(r#"(path = "/data/groups", writable = true)"#));
     }
 }

@@ -85,11 +85,27 @@ impl Page {
             let flushed = page.tally.flush().await;
             if flushed.ok {
                 page.show_counts().await;
-                page.say(&format!("ClickHouse has it: {} more.", flushed.delivered));
+                page.show_counts_again();
+                page.say(&format!("Stored: {} more.", flushed.delivered));
             } else {
                 page.say("Nobody answers. It stays here and is sent again.");
             }
         });
+    }
+
+    /// What is stored is counted within a second.
+    fn show_counts_again(self: &Rc<Self>) {
+        let page = Rc::clone(self);
+        let again = Closure::once_into_js(move || {
+            spawn_local(async move { page.show_counts().await });
+        });
+        if let Some(window) = web_sys::window() {
+            // Without a timer the next click shows them.
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(
+                again.unchecked_ref(),
+                1_000,
+            );
+        }
     }
 
     async fn show_counts(&self) {

@@ -37,6 +37,9 @@ pub struct Args {
     /// A variable of the worker
     #[arg(long, value_parser = variable)]
     var: Vec<(String, String)>,
+    /// Start again what is killed, on the same data, and print the line again
+    #[arg(long)]
+    respawn: bool,
 }
 
 /// Starts the stack for a test: one line of JSON on stdout, the end when stdin closes. The parts
@@ -51,6 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
         origins: args.origin.clone(),
         sites: args.site.clone(),
         vars: args.var.clone(),
+        respawn: args.respawn,
     };
     let outcome = if args.clickhouse_only || args.bare {
         clickhouse_alone(&plan, args.bare)
@@ -58,7 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
         let mut stack = Stack::start(&plan)?;
         println!("{}", stack.json());
         end_with_stdin();
-        stack.until_told()
+        stack.until_told(|stack| println!("{}", stack.json()))
     };
     if args.data_dir.is_none() && outcome.is_ok() {
         clickhouse::reset(&folder)?;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 
 /// The key that the demo's pages use, and the site that it belongs to.
 const DEMO: (&str, &str) = ("pk_demo", "demo");
@@ -37,15 +37,20 @@ pub struct Plan {
     pub sites: Vec<Value>,
     /// Variables of the worker that add to or replace ours.
     pub vars: Vec<(String, String)>,
+    /// Whether what ends by itself is started again, on the same data: a test kills it.
+    pub respawn: bool,
 }
 
 /// A running stack.
 pub struct Stack {
     workerd: Child,
+    workerd_plan: workerd::Plan,
     clickhouse: Server,
+    clickhouse_port: u16,
     signals: Signals,
     site_url: String,
     data_dir: PathBuf,
+    respawn: bool,
 }
 
 /// The ClickHouse in use.
@@ -86,14 +91,24 @@ impl Stack {
         };
         step.done();
         let step = Step::new("starting the worker");
-        let vars = workerd::Plan {
+        let workerd_plan = workerd::Plan {
             site_port: plan.site_port,
             worker_vars: worker_vars(plan, &clickhouse),
             site_vars: site_vars(&clickhouse),
+            groups_dir: plan.data_dir.join("groups"),
         };
-        let workerd = workerd::start(&vars, &plan.data_dir)?;
+        let workerd = workerd::start(&workerd_plan, &plan.data_dir)?;
         step.done();
-        Ok(Self { workerd, clickhouse, signals, site_url, data_dir: plan.data_dir.clone() })
+        Ok(Self {
+            workerd,
+            workerd_plan,
+            clickhouse,
+            clickhouse_port: plan.clickhouse_port,
+            signals,
+            site_url,
+            data_dir: plan.data_dir.clone(),
+            respawn: plan.respawn,
+        })
     }
 
     /// Where the site answers.
@@ -101,24 +116,35 @@ impl Stack {
         &self.site_url
     }
 
-    /// Waits for SIGINT, SIGTERM or SIGHUP; an error if a child ends by itself.
-    pub fn until_told(&mut self) -> Result<()> {
+    /// Waits for SIGINT, SIGTERM or SIGHUP; an error if a child ends by itself, unless it is to be
+    /// started again, which `again` is told.
+    pub fn until_told(&mut self, again: impl Fn(&Self)) -> Result<()> {
         loop {
             for signal in self.signals.wait() {
                 if signal != SIGCHLD {
                     return Ok(());
                 }
             }
-            let mut children = vec![("workerd", &mut self.workerd)];
-            if let Server::Embedded(server) = &mut self.clickhouse {
-                children.push(("ClickHouse", server.child()));
+            if let Some(status) = self.workerd.try_wait()? {
+                self.ended("workerd", status)?;
+                self.workerd = workerd::start(&self.workerd_plan, &self.data_dir)?;
+                again(self);
             }
-            for (name, child) in children {
-                if let Some(status) = child.try_wait()? {
-                    bail!("{name} ended by itself ({status}); see {}", self.data_dir.display());
-                }
+            let Server::Embedded(server) = &mut self.clickhouse else { continue };
+            if let Some(status) = server.child().try_wait()? {
+                self.ended("ClickHouse", status)?;
+                let server = Embedded::start(&self.data_dir, self.clickhouse_port, false)?;
+                self.clickhouse = Server::Embedded(server);
+                again(self);
             }
         }
+    }
+
+    fn ended(&self, name: &str, status: ExitStatus) -> Result<()> {
+        if self.respawn {
+            return Ok(());
+        }
+        bail!("{name} ended by itself ({status}); see {}", self.data_dir.display())
     }
 
     /// Everything that a test needs to know.
@@ -168,6 +194,7 @@ fn worker_vars(plan: &Plan, server: &Server) -> Vec<(String, String)> {
         ("CLICKHOUSE_READ_USER", &users.read.name),
         ("CLICKHOUSE_READ_PASSWORD", &users.read.password),
         ("SITES", &sites(plan)),
+        ("SINK", "group"),
     ];
     let replaced = |name: &str| plan.vars.iter().any(|(theirs, _)| theirs == name);
     ours.iter()
@@ -214,6 +241,7 @@ mod tests {
             origins: vec!["http://other.test".to_owned()],
             sites: vec![json!({ "site": "b", "key": "k", "origins": ["*"] })],
             vars: vec![("CLICKHOUSE_URL".to_owned(), "http://proxy".to_owned())],
+            respawn: false,
         }
     }
 

@@ -1,0 +1,109 @@
+//! Groups that ClickHouse refuses for good: split, set aside, replayed, given up.
+
+use super::effect::Output;
+use super::row::{self, Group, State};
+use super::shard::Shard;
+use crate::limits;
+use crate::zstd;
+use tallymark::rng::Uuid;
+use tallymark::time::{Now, TickMs};
+
+impl Shard {
+    /// ClickHouse will never take this body.
+    pub(super) fn refused(&mut self, now: Now, id: Uuid, code: &str) {
+        let Some(group) = self.open.get_mut(&id) else { return };
+        // Once any try may have stored it, its batches can never go under another token.
+        if group.members.len() > 1 && !group.is_uncertain {
+            group.state = State::Splitting(code.into());
+            self.outputs.push_back(Output::Load { group: id });
+            return;
+        }
+        self.set_aside(now, id, code);
+    }
+
+    fn set_aside(&mut self, now: Now, id: Uuid, code: &str) {
+        if self.aside.len() >= self.options.aside_groups {
+            self.refuse_over_limit(now, id);
+            return;
+        }
+        let Some(mut group) = self.open.remove(&id) else { return };
+        group.state = State::Waiting;
+        let id_text = id.to_text();
+        let name = std::str::from_utf8(&id_text).unwrap_or_default();
+        let batches = group.members.len();
+        self.outputs.push_back(Output::Log(format!(
+            "group {name}: set aside, {batches} batches; ClickHouse refuses them with code {code}"
+        )));
+        self.outputs.push_back(Output::SetAside { group: id, code: code.into() });
+        self.aside.insert(id, (group, code.into()));
+    }
+
+    /// No room is left to set the group aside. A single batch that cannot have been stored is given
+    /// up and counted, as its sender would have without a group; anybody can send such batches, and
+    /// must not fill the shard with them. Everything else waits until somebody has made room.
+    fn refuse_over_limit(&mut self, now: Now, id: Uuid) {
+        let Some(group) = self.open.get_mut(&id) else { return };
+        let line = if group.members.len() == 1 && !group.is_uncertain {
+            self.given_up = self.given_up.saturating_add(1);
+            self.settle(now, id);
+            "group: a refused batch was given up, because too many are set aside already"
+        } else {
+            group.state = State::Waiting;
+            group.due = now.tick.plus_ms(limits::GROUP_REFUSED_WAIT_MS);
+            "group: a group was refused, and too many are set aside already"
+        };
+        self.outputs.push_back(Output::Log(line.into()));
+    }
+
+    /// The body that [`Output::Load`] asked for is there.
+    pub fn handle_loaded(&mut self, now: Now, id: Uuid, body: &[u8]) {
+        self.observe(now);
+        let Some(State::Splitting(code)) = self.open.get_mut(&id).map(|group| &group.state) else {
+            return;
+        };
+        let code = code.clone();
+        let Some(group) = self.open.remove(&id) else { return };
+        let blocks = zstd::plain(body).unwrap_or_default();
+        let Some(halves) = row::halves(&group.members, &blocks) else {
+            self.open.insert(id, group);
+            self.set_aside(now, id, &code);
+            self.pump(now);
+            return;
+        };
+        let rows = halves.map(|(members, blocks)| {
+            let half = self.rng.uuid_v7(now.wall);
+            let row = row::row(half, &group.table, members, blocks);
+            let bytes = row.body.len() as u64;
+            let state = State::Writing(Vec::new());
+            let half_group = Group::new(group.table.clone(), members.to_vec(), bytes, state);
+            self.open.insert(half, half_group);
+            row
+        });
+        let syncs = [rows[0].group, rows[1].group].map(|group| Output::Sync { group });
+        self.outputs.push_back(Output::Split { group: id, rows });
+        self.outputs.extend(syncs);
+        self.pump(now);
+    }
+
+    /// Tries a group that was set aside again, as it is; false if there is none.
+    pub fn handle_replay(&mut self, now: Now, id: Uuid) -> bool {
+        self.observe(now);
+        let Some((mut group, _)) = self.aside.remove(&id) else { return false };
+        // Whatever was tried before, and by whichever process, is not known any more.
+        group.is_uncertain = true;
+        group.due = TickMs(0);
+        self.open.insert(id, group);
+        self.outputs.push_back(Output::Reopen { group: id });
+        self.pump(now);
+        true
+    }
+
+    /// Gives up a group that was set aside; its ids stay known. False if there is none.
+    pub fn handle_discard(&mut self, now: Now, id: Uuid) -> bool {
+        self.observe(now);
+        let Some((group, _)) = self.aside.remove(&id) else { return false };
+        self.outputs.push_back(Output::ClearBody { group: id });
+        self.known.settle(now.wall, id, group.members);
+        true
+    }
+}

@@ -1,0 +1,9 @@
+//! Every decision of a shard, with exact values, against a model of its storage.
+
+mod backlog;
+mod known;
+mod refused;
+mod start;
+mod storage;
+mod window;
+mod world;

@@ -1,0 +1,177 @@
+//! Groups that ClickHouse refuses for good: split while nothing of them can have been stored, else
+//! set aside whole.
+
+use super::world::{World, block, uncertain};
+use crate::group::{Options, Taken};
+use std::collections::BTreeMap;
+use tallymark::rng::Uuid;
+
+use Taken::{Accepted, Known};
+
+/// A ClickHouse that refuses every body with this mark in it, and takes all others once.
+fn run(world: &mut World, poison: u8) -> BTreeMap<Uuid, Vec<u8>> {
+    let mut taken = BTreeMap::new();
+    while let Some(&group) = world.inserts.first() {
+        let body = world.body(group);
+        if body.contains(&poison) {
+            world.refuse();
+        } else {
+            assert_eq!(taken.insert(group, body), None, "sent again after it was accepted");
+            world.accept();
+        }
+    }
+    taken
+}
+
+#[test]
+fn a_refused_group_is_split_until_the_poison_is_alone() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[11, 12, 13, 14, 15]);
+    let taken = run(&mut world, 13);
+    let rows: Vec<u8> = taken.values().flatten().copied().collect();
+    for number in [11, 12, 14, 15] {
+        let blocks = rows.windows(4).filter(|four| *four == block(1, number)).count();
+        assert_eq!(blocks, 1, "{number}");
+    }
+    assert!(!world.storage.groups.contains_key(&group), "its row is gone with the split");
+    assert!(!taken.contains_key(&group), "its token is never used again");
+    let status = world.shard.status(world.now);
+    assert_eq!((status.groups, status.batches, status.bytes), (0, 0, 0));
+    let [aside] = &status.set_aside[..] else { panic!("{status:?}") };
+    assert_eq!((aside.batches, aside.rows, aside.code.as_str()), (1, 1, "117"));
+    // All of them are known, the poison too: it was acknowledged.
+    world.answered();
+    for number in [11, 13, 15] {
+        world.put(number);
+    }
+    assert_eq!(world.answered(), [(11, Known), (13, Known), (15, Known)]);
+}
+
+#[test]
+fn halves_are_one_transaction_and_are_not_sent_before_it_is_durable() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[1, 2]);
+    world.auto_sync = false;
+    world.refuse();
+    assert_eq!(world.inserts, []);
+    assert_eq!((world.storage.groups.len(), world.syncs.len()), (2, 2));
+    assert!(!world.storage.groups.contains_key(&group));
+    world.synced();
+    assert_eq!(world.inserts.len(), 2);
+}
+
+#[test]
+fn d13_after_a_lost_answer_a_refused_group_is_set_aside_whole() {
+    for outcome in [uncertain(false), uncertain(true)] {
+        let mut world = World::new(Options::default());
+        let group = world.group(&[1, 2, 3]);
+        world.inserted(&outcome);
+        world.advance(5_000);
+        assert_eq!(world.refuse(), group);
+        assert_eq!(world.inserts, []);
+        assert_eq!(world.storage.groups.len(), 1);
+        assert_eq!(world.shard.status(world.now).set_aside[0].batches, 3);
+    }
+}
+
+#[test]
+fn d13_after_a_start_a_refused_group_is_set_aside_whole() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[1, 2]);
+    world.restart();
+    assert_eq!(world.refuse(), group);
+    assert_eq!(world.shard.status(world.now).set_aside[0].batches, 2);
+    // And stays aside over the next start.
+    world.restart();
+    assert_eq!(world.inserts, []);
+    assert_eq!(world.shard.status(world.now).set_aside[0].batches, 2);
+    assert_eq!(world.wake, None);
+}
+
+#[test]
+fn a_body_that_is_not_its_members_is_set_aside_whole() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[1, 2]);
+    world.storage.groups.get_mut(&group).unwrap().0.body.truncate(9);
+    world.refuse();
+    assert_eq!(world.shard.status(world.now).set_aside[0].batches, 2);
+}
+
+#[test]
+fn others_do_not_wait_for_a_refused_group() {
+    let mut world = World::new(Options { inserts: 1, ..Options::default() });
+    world.group(&[1]);
+    let second = world.group(&[2]);
+    world.refuse();
+    assert_eq!(world.inserts, [second]);
+}
+
+#[test]
+fn over_the_limit_a_group_that_may_be_stored_waits_a_minute_and_holds_up_nobody() {
+    let options = Options { aside_groups: 1, inserts: 1, ..Options::default() };
+    let mut world = World::new(options);
+    let groups = [1, 2, 3].map(|number| world.group(&[number]));
+    world.refuse();
+    world.lose();
+    world.advance(100);
+    world.refuse();
+    assert_eq!(world.inserts, [groups[2]]);
+    world.accept();
+    assert_eq!(world.wake, Some(world.now.tick.0 + 60_000));
+    world.advance(60_000);
+    assert_eq!(world.inserts, [groups[1]]);
+    let status = world.shard.status(world.now);
+    assert_eq!((status.aside_groups, status.given_up), (1, 0));
+}
+
+#[test]
+fn over_the_limit_a_refused_batch_is_given_up_and_counted() {
+    let mut world = World::new(Options { aside_groups: 1, ..Options::default() });
+    world.group(&[1]);
+    let second = world.group(&[2]);
+    world.refuse();
+    world.refuse();
+    assert!(!world.has_body(second));
+    let status = world.shard.status(world.now);
+    assert_eq!((status.groups, status.aside_groups, status.given_up), (0, 1, 1));
+    world.answered();
+    world.put(2);
+    assert_eq!(world.answered(), [(2, Known)]);
+}
+
+#[test]
+fn a_replayed_group_goes_again_as_it_is_and_is_never_split() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[1, 2]);
+    world.lose();
+    world.advance(100);
+    world.refuse();
+    assert!(world.shard.handle_replay(world.now, group));
+    world.drain();
+    assert_eq!(world.inserts, [group]);
+    assert_eq!(world.storage.groups[&group].2, None);
+    world.refuse();
+    assert_eq!(world.shard.status(world.now).set_aside[0].batches, 2);
+    assert!(world.shard.handle_replay(world.now, group));
+    world.drain();
+    world.accept();
+    assert!(!world.has_body(group));
+    assert_eq!(world.shard.status(world.now).set_aside, []);
+    assert!(!world.shard.handle_replay(world.now, group), "it is not aside any more");
+}
+
+#[test]
+fn a_discarded_group_is_gone_and_its_batches_stay_known() {
+    let mut world = World::new(Options::default());
+    let group = world.group(&[1]);
+    world.refuse();
+    assert!(world.shard.handle_discard(world.now, group));
+    world.drain();
+    assert!(!world.has_body(group));
+    assert!(!world.shard.handle_discard(world.now, group));
+    assert_eq!(world.answered(), [(1, Accepted)]);
+    world.put(1);
+    assert_eq!(world.answered(), [(1, Known)]);
+    world.restart();
+    assert_eq!((world.inserts.len(), world.shard.status(world.now).set_aside.len()), (0, 0));
+}

@@ -1,0 +1,155 @@
+//! Where a checked batch goes: to the group-maker, or straight into ClickHouse, one insert a batch.
+
+use crate::batch::Head;
+use crate::config::Config;
+use crate::group::shard_of;
+use crate::insert;
+use crate::limits;
+use crate::upstream::Request;
+use crate::zstd;
+use tallymark::rng::Uuid;
+
+/// The variable `SINK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Durable Objects make groups of batches.
+    Group,
+    /// One insert a batch; needs nothing but `fetch`.
+    Direct,
+    /// The same into ClickHouse's own queue.
+    AsyncInsert,
+}
+
+impl Sink {
+    /// Reads the variable.
+    ///
+    /// # Errors
+    /// What it must be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "group" => Ok(Self::Group),
+            "direct" => Ok(Self::Direct),
+            "async_insert" => Ok(Self::AsyncInsert),
+            _ => Err("must be \"group\", \"direct\" or \"async_insert\"".into()),
+        }
+    }
+
+    /// The variable's value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Direct => "direct",
+            Self::AsyncInsert => "async_insert",
+        }
+    }
+}
+
+/// A batch for a shard of the group-maker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The shard.
+    pub shard: u32,
+    /// The batch's site.
+    pub site: String,
+    /// Its table.
+    pub table: &'static str,
+    /// Its id.
+    pub id: Uuid,
+    /// Its block, complete.
+    pub block: Vec<u8>,
+}
+
+/// What is done with a batch next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Its shard takes it.
+    Put(Put),
+    /// It is inserted.
+    Insert(Request),
+    /// ClickHouse is asked whether it has it, and if not, it is inserted.
+    LookUp {
+        /// The question.
+        question: Request,
+        /// The insert.
+        insert: Request,
+    },
+}
+
+/// Hands a batch on.
+#[must_use]
+pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
+    let (table, id): (&str, Uuid) = (&head.table.name, head.id);
+    let insert = match config.sink {
+        Sink::Group => {
+            let shard = shard_of(&head.site, table, id, config.group.shards);
+            return Next::Put(Put { shard, site: head.site, table, id, block });
+        }
+        Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
+        Sink::AsyncInsert => insert::queued(config, table, id, zstd::raw(&block)),
+    };
+    // Both by the client's clock, as its age is everywhere.
+    let age_ms = id.v7_time().map_or(0, |time| head.sent_at.since_ms(time));
+    if age_ms <= limits::LOOK_UP_AGE_MS {
+        return Next::Insert(insert);
+    }
+    Next::LookUp { question: insert::look_up(config, table, id), insert }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, config};
+    use tallymark::schema::EVENTS;
+    use tallymark::time::UnixMs;
+
+    /// A batch of this age.
+    fn head(age_ms: i64) -> Head {
+        Head {
+            site: "open".into(),
+            table: &EVENTS,
+            // Its time is NOW.
+            id: Uuid::parse(b"01a20846-fe00-7000-8000-000000000001").unwrap(),
+            sent_at: UnixMs(NOW + age_ms),
+            bot_hint: String::new(),
+        }
+    }
+
+    fn sink(sink: Sink) -> Config {
+        Config { sink, ..config() }
+    }
+
+    #[test]
+    fn a_group_gets_the_batch_at_its_shard() {
+        let mut config = sink(Sink::Group);
+        config.group.shards = 7;
+        let Next::Put(put) = next(&config, head(0), b"block".to_vec()) else { panic!() };
+        assert_eq!(put.shard, shard_of("open", "events", put.id, 7));
+        assert_eq!((put.site.as_str(), put.table, &*put.block), ("open", "events", &b"block"[..]));
+    }
+
+    #[test]
+    fn a_young_batch_is_inserted_and_an_older_one_looked_up_first() {
+        let config = sink(Sink::Direct);
+        let id = head(0).id;
+        let insert = insert::request(&config, "events", id, zstd::raw(b"block"));
+        let next = |age_ms| next(&config, head(age_ms), b"block".to_vec());
+        assert_eq!(next(60_000), Next::Insert(insert.clone()));
+        let question = insert::look_up(&config, "events", id);
+        assert_eq!(next(60_001), Next::LookUp { question, insert });
+    }
+
+    #[test]
+    fn the_server_s_own_queue_takes_one_batch_an_insert() {
+        let config = sink(Sink::AsyncInsert);
+        let insert = insert::queued(&config, "events", head(0).id, zstd::raw(b"block"));
+        assert_eq!(next(&config, head(0), b"block".to_vec()), Next::Insert(insert));
+    }
+
+    #[test]
+    fn the_variable_reads_back() {
+        for sink in [Sink::Group, Sink::Direct, Sink::AsyncInsert] {
+            assert_eq!(Sink::parse(sink.name()), Ok(sink));
+        }
+    }
+}
