@@ -10,6 +10,7 @@
 //! | `test` | the levels of testing, what their runners said |
 //! | `contract` | rows of the contract against the tests that name them |
 //! | `bench` | the budgets of the design, measured |
+//! | `soak` | long loads with faults |
 //! | `ffi` | every call into C, and the only `unsafe` |
 //!
 //! Invariant: what fails is told as one sentence on stderr, exit code 1; never a trace.
@@ -24,6 +25,7 @@ mod paths;
 mod process;
 mod progress;
 mod setup;
+mod soak;
 mod stack;
 mod test;
 mod workerd;
@@ -49,6 +51,8 @@ enum Command {
     Build(build::Args),
     /// Measure the budgets of the design; prints them as a table
     Bench(bench::Args),
+    /// Run the long loads with faults, about ten minutes
+    Soak(soak::Args),
     /// Run a real ClickHouse from the npm package chdb, until Ctrl-C
     Clickhouse(clickhouse::Args),
     /// Apply worker/schema/*.sql to a ClickHouse
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Stack(args) => stack::command::run(&args),
     };
     match outcome {
