@@ -3,6 +3,7 @@
 mod backlog;
 mod known;
 mod refused;
+mod simulation;
 mod start;
 mod storage;
 mod window;
