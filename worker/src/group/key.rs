@@ -97,7 +97,7 @@ pub struct Member {
 
 /// Members as a row holds them, in the order of their blocks.
 #[must_use]
-pub fn encode(members: &[Member]) -> Vec<u8> {
+pub fn encode_members(members: &[Member]) -> Vec<u8> {
     let mut out = Vec::with_capacity(members.len() * MEMBER_BYTES);
     for member in members {
         out.extend_from_slice(&member.hour.to_le_bytes());
@@ -108,9 +108,9 @@ pub fn encode(members: &[Member]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode`] wrote; `None` for anything else.
+/// Reads what [`encode_members`] wrote; `None` for anything else.
 #[must_use]
-pub fn decode(mut bytes: &[u8]) -> Option<Vec<Member>> {
+pub fn decode_members(mut bytes: &[u8]) -> Option<Vec<Member>> {
     let mut members = Vec::with_capacity(bytes.len() / MEMBER_BYTES);
     while !bytes.is_empty() {
         let hour = u32::from_le_bytes(take(&mut bytes)?);
@@ -181,10 +181,10 @@ mod tests {
             Member { hour: 498_732, key: Key([7; 16]), rows: 30, block_bytes: 4_000 },
             Member { hour: 1, key: Key([8; 16]), rows: 1, block_bytes: 9 },
         ];
-        let bytes = encode(&members);
+        let bytes = encode_members(&members);
         assert_eq!(bytes.len(), 56);
-        assert_eq!(decode(&bytes).unwrap(), members);
-        assert_eq!(decode(&bytes[..55]), None);
-        assert_eq!(decode(&[]).unwrap(), []);
+        assert_eq!(decode_members(&bytes).unwrap(), members);
+        assert_eq!(decode_members(&bytes[..55]), None);
+        assert_eq!(decode_members(&[]).unwrap(), []);
     }
 }

@@ -74,7 +74,7 @@ mod status;
 mod window;
 
 pub use effect::{Inserted, Output, Put, PutId, Taken};
-pub use key::{Key, Member, decode as decode_members, shard_of};
+pub use key::{Key, Member, decode_members, encode_members, shard_of};
 pub use known::Slice;
 pub use options::{Options, Problem, Stored};
 pub use row::{Row, StoredGroup};

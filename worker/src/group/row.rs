@@ -13,7 +13,7 @@ pub struct Row {
     pub group: Uuid,
     /// The table that its blocks are for.
     pub table: String,
-    /// Its batches, see [`key::encode`].
+    /// Its batches, see [`key::encode_members`].
     pub members: Vec<u8>,
     /// The insert's body: their blocks, in one zstd frame.
     pub body: Vec<u8>,
@@ -86,7 +86,12 @@ impl Group {
 /// A row of these blocks, one behind the other.
 #[must_use]
 pub fn row(group: Uuid, table: &str, members: &[Member], blocks: &[u8]) -> Row {
-    Row { group, table: table.into(), members: key::encode(members), body: zstd::raw(blocks) }
+    Row {
+        group,
+        table: table.into(),
+        members: key::encode_members(members),
+        body: zstd::raw(blocks),
+    }
 }
 
 /// The two halves of a group's batches, each with its blocks; `None` if the body is not theirs, or

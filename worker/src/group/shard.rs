@@ -94,7 +94,7 @@ impl Shard {
     }
 
     fn restore(&mut self, row: &StoredGroup) -> Result<(), Problem> {
-        let members = key::decode(&row.members).ok_or(Problem::Damaged(row.group))?;
+        let members = key::decode_members(&row.members).ok_or(Problem::Damaged(row.group))?;
         self.known.add(&members);
         if row.body_bytes == 0 {
             let made_at = row.group.v7_time().unwrap_or_default();
