@@ -18,14 +18,14 @@ const TICK_US = 10_000;
 const SECONDS = 8;
 const RATES = [150, 500, 1000];
 /** One insert a batch is lost at the higher rates: it is asked for so many, and takes its time. */
-const DIRECT_BATCHES = 1500;
+const DIRECT_BATCHES = 1000;
 const VISIBLE_SAMPLES = 100;
 const SITES = [{ site: "open", key: "pk_open", origins: ["*"] }];
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 const blocks = Array.from({ length: 32 }, () => eventBlock(events(ROWS)));
 
-const direct = await withStack({ SINK: "direct" }, (stack) =>
+const direct = await withStack({ SINK: "direct", UPSTREAM_TIMEOUT_MS: "60000" }, (stack) =>
   load(stack, RATES, "one insert each"),
 );
 const grouped = {};
