@@ -116,7 +116,7 @@ async function load(stack, rates, what) {
 async function mostOfOne(stack) {
   let best = { rate: 0, p50: 0, p99: 0 };
   for (const rate of [250, 500, 750, 1000, 1500, 2000, 2500, 3000]) {
-    const { waits, rate: got } = await drive(stack, rate * 4, rate);
+    const { waits, sentRate: got } = await drive(stack, rate * 4, rate);
     await settled(stack);
     const found = shares(waits);
     console.log(
@@ -156,7 +156,7 @@ async function views(stack, id) {
   return data[0].views;
 }
 
-/** Sends batches at a rate, all of them acknowledged: each one's wait, and the rate it came to. */
+/** Sends batches at a rate, all of them acknowledged: each one's wait, and the rates they came to. */
 async function drive(stack, count, rate) {
   const begun = performance.now();
   const waits = [];
@@ -175,8 +175,10 @@ async function drive(stack, count, rate) {
     );
     running.add(one);
   }
+  // The last ones' wait is no part of how fast they could be sent.
+  const sentRate = (count * 1000) / (performance.now() - begun);
   await Promise.all(running);
-  return { waits, rate: (count * 1000) / (performance.now() - begun) };
+  return { waits, sentRate, rate: (count * 1000) / (performance.now() - begun) };
 }
 
 /** Until nothing waits at the edge and nothing merges in ClickHouse. */
