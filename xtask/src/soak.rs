@@ -17,7 +17,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     setup::for_build(Npm::Build)?;
     build::all()?;
-    let mut failed = Vec::new();
+    let (mut failed, mut ran) = (Vec::new(), 0);
     for file in levels::files_ending("tests/soak", ".soak.mjs")? {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default().replace(".soak.mjs", "");
@@ -33,6 +33,10 @@ pub fn run(args: &Args) -> Result<()> {
         if !child.wait()?.success() {
             failed.push(name);
         }
+        ran += 1;
+    }
+    if ran == 0 {
+        bail!("there is no such script in tests/soak");
     }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
