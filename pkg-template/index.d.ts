@@ -26,8 +26,17 @@ export interface Options {
   maxWaitingRows?: number;
   /** {@link maxWaitingRows} under another name. */
   max_queue_size?: number;
-  /** What happens to a batch that nobody answers for: it is tried again. Default `"persist"`. */
-  onFailure?: "persist" | "requeue";
+  /**
+   * Bytes that what waits may take in the browser's storage; over it the oldest go, counted as
+   * `storage_full`. Default 524,288, from 0 to 5,000,000; 0 turns the journal off.
+   */
+  journalBytes?: number;
+  /**
+   * What happens to a batch that nobody answers for: it waits in the browser's storage and outlives
+   * the page (without storage as `"requeue"`), waits in memory, or is dropped after three tries,
+   * counted as `discarded`. Default `"persist"`.
+   */
+  onFailure?: "persist" | "requeue" | "discard";
   /** Sees every event before it counts; what it returns is sent, `null` drops it. */
   beforeSend?: (event: TrackedEvent) => TrackedEvent | null;
   /** Hears of every answer to a batch, in a task of its own. */
@@ -126,14 +135,15 @@ export type DropReason =
   | "storage_full"
   | "too_old"
   | "refused_uncertain"
+  | "discarded"
   | `refused_${string}`;
 
 /** Counters since {@link init}; of events unless they say otherwise. */
 export interface Stats {
   /** What runs: `"loading"` until the engine is there. */
   engine: "loading" | "wasm";
-  /** Where batches wait. */
-  storage: "memory";
+  /** Where what waits is safe: in memory it is gone with a crash of the page. */
+  storage: "indexeddb" | "memory";
   /** Handed to `track`. */
   tracked: number;
   /** Left in at least one request. */

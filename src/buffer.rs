@@ -6,10 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::block;
-use crate::column::{
-    Column, DateTime64, Float64, LowCardinality, Push, Strings, UInt32, Uuids, varint,
-};
-use crate::destination::Destination;
+use crate::column::{Column, LowCardinality, Push, Wire, varint};
 use crate::event::{Event, Page};
 use crate::limits::PAGE_TEXT_BYTES;
 use crate::outbox::Batch;
@@ -21,6 +18,8 @@ pub struct PageContext {
     id: Uuid,
     /// In the order of [`COLUMNS`], where they stand behind those of the event.
     texts: [String; 6],
+    /// Bytes of all of them.
+    bytes: usize,
 }
 
 impl PageContext {
@@ -29,13 +28,13 @@ impl PageContext {
     pub fn new(id: Uuid, page: &Page<'_>) -> Self {
         let Page { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign } = *page;
         let texts = [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign].map(cut);
-        Self { id, texts }
+        let bytes = texts.iter().map(String::len).sum();
+        Self { id, texts, bytes }
     }
 }
 
 fn cut(text: &str) -> String {
-    let end = (0..=PAGE_TEXT_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    String::from(end.and_then(|end| text.get(..end)).unwrap_or_default())
+    String::from(text.get(..text.floor_char_boundary(PAGE_TEXT_BYTES)).unwrap_or_default())
 }
 
 /// One row: an event and what the tracker knows around it.
@@ -64,16 +63,32 @@ const BLOCK_HEAD_BYTES: usize = 600;
 pub fn row_bytes_at_most(event: &Event<'_>, page: &PageContext) -> usize {
     let Event { name, entity_type, entity_id, user_id, properties, .. } = *event;
     let texts = [name, entity_type, entity_id, user_id, properties];
-    let texts = texts.into_iter().chain(page.texts.iter().map(String::as_str));
-    FIXED_ROW_BYTES + texts.map(|text| varint::len(text.len()) + text.len()).sum::<usize>()
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    // A length takes up to three bytes: STRING_BYTES are fewer than 2^21.
+    FIXED_ROW_BYTES + (5 + 6) * 3 + bytes + page.bytes
 }
 
-/// The columns, in the order of a block: the first [`REQUIRED`] must be there whatever they hold.
-const COLUMNS: [&str; 16] = [
-    "entity_id",
-    "page_id",
-    "seq",
-    "occurred_at",
+/// Name and type of the columns that are not dictionaries, each behind its length: the first four
+/// must be there whatever they hold.
+const PLAIN: [&str; 7] = [
+    "\x09entity_id\x06String",
+    "\x07page_id\x04UUID",
+    "\x03seq\x06UInt32",
+    "\x0boccurred_at\x14DateTime64(3, 'UTC')",
+    "\x0asession_id\x04UUID",
+    "\x05value\x07Float64",
+    "\x0aproperties\x06String",
+];
+const ENTITY_ID: usize = 0;
+const PAGE_ID: usize = 1;
+const SEQ: usize = 2;
+const OCCURRED_AT: usize = 3;
+const SESSION_ID: usize = 4;
+const VALUE: usize = 5;
+const PROPERTIES: usize = 6;
+
+/// The dictionaries: the first two must be there.
+const TEXTS: [&str; 9] = [
     "name",
     "entity_type",
     "user_id",
@@ -83,161 +98,162 @@ const COLUMNS: [&str; 16] = [
     "utm_source",
     "utm_medium",
     "utm_campaign",
-    "session_id",
-    "value",
-    "properties",
 ];
-const REQUIRED: usize = 6;
-/// Where the texts begin, and two others stand.
-const FIRST_TEXT: usize = 4;
-const VALUE: usize = 14;
-const PROPERTIES: usize = 15;
+const REQUIRED_TEXTS: usize = 2;
 
 /// Rows of `events`, as columns; open from [`Buffer::open`] until [`Buffer::seal`].
 ///
-/// Its memory is kept from batch to batch. The texts are an array because one loop for all of them
-/// is smaller than a field each: the page downloads this.
+/// Its memory is kept from batch to batch. The columns are two arrays because one loop for all of
+/// them is smaller than a field each: the page downloads this.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     id: Uuid,
-    /// The value of `site`, when the rows go straight to ClickHouse: the worker knows it itself.
-    site: Option<String>,
-    entity_id: Strings,
-    page_id: Uuids,
-    seq: UInt32,
-    occurred_at: DateTime64,
-    /// From `name` to `utm_campaign`.
+    rows: u32,
+    /// In the order of [`PLAIN`], as on the wire.
+    plain: [Vec<u8>; 7],
+    /// In the order of [`TEXTS`].
     texts: [LowCardinality; 9],
-    session_id: Uuids,
-    value: Float64,
-    properties: Strings,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self {
+            id: Uuid::default(),
+            rows: 0,
+            plain: [const { Vec::new() }; 7],
+            // A loop; the array's own default is a call for each.
+            texts: core::array::from_fn(|_| LowCardinality::default()),
+        }
+    }
 }
 
 impl Buffer {
-    /// A buffer that is not open, for rows that go to `destination`.
-    #[must_use]
-    pub fn new(destination: &Destination) -> Self {
-        let site = match destination {
-            Destination::Worker { .. } => None,
-            Destination::ClickHouse { site, .. } => Some(site.clone()),
-        };
-        Self {
-            id: Uuid::default(),
-            site,
-            entity_id: Strings::default(),
-            page_id: Uuids::default(),
-            seq: UInt32::default(),
-            occurred_at: DateTime64::default(),
-            // A loop; the array's own default is a call for each.
-            texts: core::array::from_fn(|_| LowCardinality::default()),
-            session_id: Uuids::default(),
-            value: Float64::default(),
-            properties: Strings::default(),
-        }
-    }
-
     /// Begins the batch `id`.
     pub fn open(&mut self, id: Uuid) {
         debug_assert!(self.is_empty(), "rows would change their batch");
         self.id = id;
     }
 
+    /// The id that the batch will have.
+    #[must_use]
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Rows in the buffer.
     #[must_use]
-    pub fn rows(&self) -> u32 {
-        u32::try_from(self.seq.rows()).unwrap_or(u32::MAX)
+    pub const fn rows(&self) -> u32 {
+        self.rows
     }
 
     /// Whether there is nothing to seal.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.seq.rows() == 0
+    pub const fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     /// Bytes of the block as it would be sealed now, or a little more: columns that hold only
-    /// defaults are counted here and left out there.
+    /// defaults are counted here and left out there. `site` as for [`Buffer::block`].
     #[must_use]
-    pub fn body_bytes(&self) -> usize {
-        let edge = self.site.as_ref().map_or(0, |site| self.seq.rows() * (16 + 2 + site.len()));
-        BLOCK_HEAD_BYTES + edge + self.columns().map(|column| column.encoded_len()).sum::<usize>()
+    pub fn body_bytes(&self, site: Option<&str>) -> usize {
+        let edge = site.map_or(0, |site| self.rows as usize * (16 + 2 + site.len()));
+        let plain: usize = self.plain.iter().map(Vec::len).sum();
+        let texts: usize = self.texts.iter().map(Column::encoded_len).sum();
+        BLOCK_HEAD_BYTES + edge + plain + texts
     }
 
     /// Appends a row.
     pub fn push(&mut self, row: &Row<'_>) {
         let event = row.event;
-        self.entity_id.push(event.entity_id);
-        self.page_id.push(row.page.id);
-        self.seq.push(row.seq);
-        self.occurred_at.push(event.occurred_at);
+        self.rows += 1;
+        self.push_text(ENTITY_ID, event.entity_id);
+        self.push_bytes(PAGE_ID, &row.page.id.to_wire());
+        self.push_bytes(SEQ, &row.seq.to_wire());
+        self.push_bytes(OCCURRED_AT, &event.occurred_at.to_wire());
+        self.push_bytes(SESSION_ID, &row.session_id.to_wire());
+        self.push_bytes(VALUE, &event.value.to_wire());
+        // No properties are an empty object: the empty text is no JSON.
+        let properties = if event.properties.is_empty() { "{}" } else { event.properties };
+        self.push_text(PROPERTIES, properties);
         let texts = [event.name, event.entity_type, event.user_id].into_iter();
         let texts = texts.chain(row.page.texts.iter().map(String::as_str));
         for (column, text) in self.texts.iter_mut().zip(texts) {
             column.push(text);
         }
-        self.session_id.push(row.session_id);
-        self.value.push(event.value);
-        // No properties are an empty object: the empty text is no JSON.
-        self.properties.push(if event.properties.is_empty() { "{}" } else { event.properties });
+    }
+
+    fn push_bytes(&mut self, column: usize, bytes: &[u8]) {
+        if let Some(column) = self.plain.get_mut(column) {
+            column.extend_from_slice(bytes);
+        }
+    }
+
+    fn push_text(&mut self, column: usize, text: &str) {
+        if let Some(column) = self.plain.get_mut(column) {
+            write_text(text, column);
+        }
     }
 
     /// Turns the rows into one Native block, for good, and is empty after; `None` without rows.
-    pub fn seal(&mut self) -> Option<Batch> {
-        let rows = self.rows();
-        if rows == 0 {
+    pub fn seal(&mut self, site: Option<&str>) -> Option<Batch> {
+        if self.is_empty() {
             return None;
         }
-        let mut columns: Vec<(&str, &dyn Column)> = Vec::new();
-        for (at, (name, column)) in COLUMNS.into_iter().zip(self.columns()).enumerate() {
-            if !self.is_left_out(at) {
-                columns.push((name, column));
-            }
-        }
-        let (mut site, mut batch_id) = (LowCardinality::default(), Uuids::default());
-        if let Some(text) = &self.site {
-            site.push_repeated(text.as_str(), rows as usize);
-            batch_id.push_repeated(self.id, rows as usize);
-            columns.push(("site", &site));
-            columns.push(("batch_id", &batch_id));
-        }
-        let mut body = Vec::with_capacity(self.body_bytes());
-        block::encode(&columns, &mut body);
-        self.clear();
-        Some(Batch { id: self.id, rows, body })
+        let batch = Batch { id: self.id, rows: self.rows, body: self.block(site) };
+        self.rows = 0;
+        self.plain.iter_mut().for_each(Vec::clear);
+        self.texts.iter_mut().for_each(Column::clear);
+        Some(batch)
     }
 
-    /// Whether the receiver would fill in the same values by itself, for the column at `at`.
-    fn is_left_out(&self, at: usize) -> bool {
-        let text = at.checked_sub(FIRST_TEXT).and_then(|at| self.texts.get(at));
-        match (at, text) {
-            (..REQUIRED, _) => false,
-            (_, Some(text)) => text.is_all_default(),
-            (VALUE, _) => self.value.is_all(1.0),
-            (PROPERTIES, _) => {
-                self.properties.encoded_len() == self.properties.rows() * "\x02{}".len()
+    /// The block of the rows so far, as sealing now would give it: a count of columns and one of
+    /// rows, then for each column its name, its type and its rows. `site` is the value of the
+    /// column `site` when the rows go straight to ClickHouse: the worker knows it itself.
+    #[must_use]
+    pub fn block(&self, site: Option<&str>) -> Vec<u8> {
+        let mut columns = 0;
+        let mut body = Vec::with_capacity(self.body_bytes(site));
+        for (at, (head, bytes)) in PLAIN.iter().zip(&self.plain).enumerate() {
+            if !self.is_left_out(at, bytes) {
+                columns += 1;
+                body.extend_from_slice(head.as_bytes());
+                body.extend_from_slice(bytes);
             }
+        }
+        for (at, (name, column)) in TEXTS.iter().zip(&self.texts).enumerate() {
+            if at < REQUIRED_TEXTS || !column.is_all_default() {
+                columns += 1;
+                block::encode_column(name, column, &mut body);
+            }
+        }
+        if let Some(site) = site {
+            columns += 2;
+            body.extend_from_slice(b"\x04site\x06String");
+            (0..self.rows).for_each(|_| write_text(site, &mut body));
+            body.extend_from_slice(b"\x08batch_id\x04UUID");
+            (0..self.rows).for_each(|_| body.extend_from_slice(&self.id.to_wire()));
+        }
+        let mut block = Vec::with_capacity(body.len() + 8);
+        varint::write(columns, &mut block);
+        varint::write(self.rows as usize, &mut block);
+        block.extend_from_slice(&body);
+        block
+    }
+
+    /// Whether the receiver would fill in the same values by itself.
+    fn is_left_out(&self, column: usize, bytes: &[u8]) -> bool {
+        match column {
+            VALUE => bytes.chunks_exact(8).all(|value| value == 1.0_f64.to_le_bytes()),
+            PROPERTIES => bytes.len() == self.rows as usize * "\x02{}".len(),
             _ => false,
         }
     }
+}
 
-    fn clear(&mut self) {
-        self.entity_id.clear();
-        self.page_id.clear();
-        self.seq.clear();
-        self.occurred_at.clear();
-        self.texts.iter_mut().for_each(Column::clear);
-        self.session_id.clear();
-        self.value.clear();
-        self.properties.clear();
-    }
-
-    /// In the order of [`COLUMNS`].
-    fn columns(&self) -> impl Iterator<Item = &dyn Column> {
-        let first: [&dyn Column; 4] =
-            [&self.entity_id, &self.page_id, &self.seq, &self.occurred_at];
-        let last: [&dyn Column; 3] = [&self.session_id, &self.value, &self.properties];
-        let texts = self.texts.iter().map(|column| -> &dyn Column { column });
-        first.into_iter().chain(texts).chain(last)
-    }
+/// A `String` on the wire.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    varint::write(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -247,11 +263,7 @@ mod tests {
     use crate::time::UnixMs;
     use alloc::format;
 
-    fn straight() -> Destination {
-        let text = || String::from("x");
-        let (url, database, user, password) = (text(), text(), text(), text());
-        Destination::ClickHouse { url, database, user, password, site: "demo".into() }
-    }
+    const SITE: Option<&str> = Some("demo");
 
     /// Rows of every shape: `kind` says how many different values the dictionaries meet.
     fn fill(buffer: &mut Buffer, rows: u32, kind: u32) {
@@ -268,11 +280,11 @@ mod tests {
                 properties: r#"{"a":1}"#,
                 ..Event::at(UnixMs(1))
             };
-            let before = buffer.body_bytes();
+            let before = buffer.body_bytes(SITE);
             buffer.push(&Row { event: &event, page: &page, session_id: Uuid([2; 16]), seq });
             // A dictionary that gives up grows by what it had saved; nothing else may.
             let is_giving_up = kind > 256 && seq % kind == 256;
-            let grown = buffer.body_bytes() - before;
+            let grown = buffer.body_bytes(SITE) - before;
             assert!(is_giving_up || grown <= row_bytes_at_most(&event, &page) + 22, "{seq}");
         }
     }
@@ -280,12 +292,12 @@ mod tests {
     #[test]
     fn the_bounds_hold() {
         for (rows, kind) in [(1, 1), (3, 2), (500, 10), (500, 255), (700, 300)] {
-            let mut buffer = Buffer::new(&straight());
+            let mut buffer = Buffer::default();
             buffer.open(Rng::new([1, 2, 3, 4]).uuid_v7(UnixMs(1)));
             fill(&mut buffer, rows, kind);
-            let bound = buffer.body_bytes();
-            let batch = buffer.seal().unwrap();
-            assert_eq!(buffer.seal(), None, "it is empty after");
+            let bound = buffer.body_bytes(SITE);
+            let batch = buffer.seal(SITE).unwrap();
+            assert_eq!(buffer.seal(SITE), None, "it is empty after");
             assert_eq!(batch.rows, rows);
             assert!(batch.body.len() <= bound, "{} of {bound}", batch.body.len());
             assert!(batch.body.len() + BLOCK_HEAD_BYTES + 22 * rows as usize > bound, "too loose");
@@ -303,10 +315,10 @@ mod tests {
     #[test]
     fn u6_straight_to_clickhouse_a_block_names_its_site_and_batch() {
         let id = Rng::new([1, 2, 3, 4]).uuid_v7(UnixMs(1));
-        let mut buffer = Buffer::new(&straight());
+        let mut buffer = Buffer::default();
         buffer.open(id);
         fill(&mut buffer, 2, 2);
-        let body = buffer.seal().unwrap().body;
+        let body = buffer.seal(SITE).unwrap().body;
         let block = block::walk(&body).unwrap();
         assert!(block.column("site").unwrap().texts().unwrap().eq(["demo", "demo"]));
         assert!(block.column("batch_id").unwrap().values::<Uuid>().unwrap().eq([id, id]));

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use crate::answer::Receiver;
+use crate::journal::DestinationId;
 use crate::rng::Uuid;
 use crate::time::UnixMs;
 
@@ -31,7 +32,40 @@ pub enum Destination {
     },
 }
 
+/// What the tracker itself has to know of its destination. The address of each request is put
+/// together by the shell: the page's has `encodeURIComponent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Whose answers are believed.
+    pub receiver: Receiver,
+    /// What a record of the journal is checked against: batches go nowhere else.
+    pub id: DestinationId,
+    /// The value of the column `site`, when the rows go straight to ClickHouse.
+    pub site: Option<String>,
+}
+
 impl Destination {
+    /// A table there.
+    #[must_use]
+    pub fn target(&self, table: &str) -> Target {
+        let site = match self {
+            Self::Worker { .. } => None,
+            Self::ClickHouse { site, .. } => Some(site.clone()),
+        };
+        Target { receiver: self.receiver(), id: DestinationId::of(&self.name(table)), site }
+    }
+
+    /// The name of a table there: texts with a line break behind each. Database and site belong to
+    /// it; a password does not: a new one lets the same rows into the same table.
+    #[must_use]
+    pub fn name(&self, table: &str) -> String {
+        let texts = match self {
+            Self::Worker { endpoint, key } => [endpoint, key, table, ""],
+            Self::ClickHouse { url, database, site, .. } => [url, database, table, site],
+        };
+        texts.into_iter().flat_map(|text| [text, "\n"]).collect()
+    }
+
     /// Whose answers are believed.
     #[must_use]
     pub const fn receiver(&self) -> Receiver {

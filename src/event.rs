@@ -51,7 +51,7 @@ impl Event<'_> {
     ///
     /// # Errors
     ///
-    /// [`DropReason::Invalid`] for an empty name, a value that is not finite, a time before 1970,
+    /// [`DropReason::INVALID`] for an empty name, a value that is not finite, a time before 1970,
     /// or a field over its limit.
     pub fn check(&self) -> Result<(), DropReason> {
         let fits = !self.name.is_empty()
@@ -62,7 +62,7 @@ impl Event<'_> {
             && self.properties.len() <= STRING_BYTES
             && self.value.is_finite()
             && self.occurred_at.0 >= 0;
-        if fits { Ok(()) } else { Err(DropReason::Invalid) }
+        if fits { Ok(()) } else { Err(DropReason::INVALID) }
     }
 }
 
@@ -83,6 +83,15 @@ pub struct Page<'a> {
     pub utm_campaign: &'a str,
 }
 
+impl<'a> Page<'a> {
+    /// A page by its texts, in the order of the fields.
+    #[must_use]
+    pub const fn of(texts: [&'a str; 6]) -> Self {
+        let [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign] = texts;
+        Self { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,20 +104,20 @@ mod tests {
     #[test]
     fn s1_5_an_event_needs_a_name_and_may_leave_out_the_rest() {
         assert_eq!(Event { name: "view", ..Event::at(UnixMs(1)) }.check(), Ok(()));
-        assert_eq!(Event { name: "", ..good() }.check(), Err(DropReason::Invalid));
+        assert_eq!(Event { name: "", ..good() }.check(), Err(DropReason::INVALID));
     }
 
     #[test]
     fn a_value_that_is_not_finite_is_invalid() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert_eq!(Event { value, ..good() }.check(), Err(DropReason::Invalid));
+            assert_eq!(Event { value, ..good() }.check(), Err(DropReason::INVALID));
         }
     }
 
     #[test]
     fn a_time_before_1970_is_invalid() {
         let event = Event { occurred_at: UnixMs(-1), ..good() };
-        assert_eq!(event.check(), Err(DropReason::Invalid));
+        assert_eq!(event.check(), Err(DropReason::INVALID));
     }
 
     #[test]
@@ -124,7 +133,7 @@ mod tests {
         for (limit, put) in fields {
             let text = String::from_utf8(alloc::vec![b'x'; limit + 1]).unwrap();
             assert_eq!(put(good(), &text[..limit]).check(), Ok(()), "{limit}");
-            assert_eq!(put(good(), &text).check(), Err(DropReason::Invalid), "{limit}");
+            assert_eq!(put(good(), &text).check(), Err(DropReason::INVALID), "{limit}");
         }
     }
 }

@@ -20,6 +20,9 @@
 //! | [`session`] | when a session ends |
 //! | [`destination`] | where batches go, and the address of each |
 //! | [`answer`] | what a receiver's answer means |
+//! | [`drops`] | what was dropped on a page view, as events |
+//! | [`journal`] | records in the browser's storage, and who answers for them |
+//! | [`split`] | a sealed block in two, for a receiver that finds it too large |
 //! | [`outbox`] | sealed batches on their way |
 //! | [`retry`] | how long to wait after a failed try |
 //! | [`pending`] | calls to `flush()` that wait for their batches |
@@ -54,19 +57,33 @@ pub mod block;
 pub mod buffer;
 pub mod column;
 pub mod destination;
+pub mod drops;
 pub mod error;
 pub mod event;
 pub mod flush;
+pub mod journal;
 #[cfg(feature = "js")]
 pub mod js;
+#[cfg(feature = "js-split")]
+#[path = "js/split.rs"]
+pub mod js_split;
 pub mod limits;
 mod list;
+#[cfg(all(
+    any(feature = "js", feature = "js-split"),
+    target_arch = "wasm32",
+    not(target_feature = "atomics"),
+    not(feature = "web")
+))]
+#[path = "js/memory.rs"]
+mod memory;
 pub mod outbox;
 pub mod pending;
 pub mod retry;
 pub mod rng;
 pub mod schema;
 pub mod session;
+pub mod split;
 pub mod stats;
 pub mod time;
 pub mod tracker;

@@ -40,6 +40,10 @@ pub const MAX_TIME_MS: u32 = 60 * 60 * 1_000;
 /// Largest `max_waiting_rows`: at about 80 bytes a row, no more than a gigabyte.
 pub const MAX_WAITING_ROWS: u32 = 10_000_000;
 
+/// Largest `journal_bytes`: browsers let a site have far more, but a page that takes a journal over
+/// reads it whole.
+pub const MAX_JOURNAL_BYTES: u32 = 5_000_000;
+
 /// Bytes of an event's name or entity type: they are dictionary keys, repeated in every rollup.
 pub const EVENT_NAME_BYTES: usize = 200;
 
@@ -89,6 +93,36 @@ pub const REQUESTS_IN_FLIGHT: usize = 2;
 /// Bytes of bodies in flight with `keepalive`. The Fetch standard allows 65,536 for a page and
 /// all its beacons together; the rest is left to the site's own.
 pub const KEEPALIVE_BYTES: usize = 60_000;
+
+/// Requests in flight at once when the page goes: Chromium takes nine with `keepalive` from a
+/// page and rejects the tenth.
+pub const REQUESTS_AT_LEAVE: usize = 9;
+
+/// Bytes of sealed batches that wait in memory; over it the oldest goes. Twenty thousand rows of
+/// ordinary events take 1.5 MB; this is for those with long properties.
+pub const WAITING_BYTES: usize = 8_000_000;
+
+/// Longest time from the first unwritten event to its writing into the journal: what a crash
+/// costs. One write takes all events of a burst.
+pub const JOURNAL_DELAY_MS: u64 = 100;
+
+/// How long a sealed batch waits for its record before it is sent without one. Storage that takes
+/// longer is as good as none, and a batch must not wait for it.
+pub const STORE_TIMEOUT_MS: u64 = 2_000;
+
+/// At most this often a page that tracks looks for journals of dead ones.
+pub const ADOPT_EVERY_MS: u64 = 60_000;
+
+/// How soon a page looks again, by itself, while others hold journals with records: their pages
+/// may be in the bfcache, or their receiver away.
+pub const ADOPT_HELD_MS: u64 = 5_000;
+
+/// Failed tries in a row after which even `flush()` waits for the backoff to end.
+pub const BREAKER_FAILURES: u32 = 8;
+
+const _: () = assert!(REQUESTS_IN_FLIGHT <= REQUESTS_AT_LEAVE);
+const _: () = assert!(MAX_BYTES <= WAITING_BYTES);
+const _: () = assert!(JOURNAL_DELAY_MS < STORE_TIMEOUT_MS);
 
 /// Bytes of an answer that are read: ours have fewer than 200.
 pub const ANSWER_BYTES: usize = 4_096;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::limits::{FLUSH_TRIES, FLUSHES_WAITING};
 use crate::list;
-use crate::rng::Uuid;
+use crate::outbox::{Entry, Outbox};
 
 /// One call to `flush()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,16 +24,34 @@ pub struct FlushResult {
     pub dropped: u32,
 }
 
+/// What became of a batch, as far as a flush is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The receiver has it.
+    Delivered,
+    /// It is lost, and counted.
+    Dropped,
+    /// It is left to whoever takes over this page's journal.
+    Left,
+    /// It goes on as two.
+    Split,
+    /// A try of it has failed: after [`FLUSH_TRIES`] of them a flush stops waiting.
+    Failed,
+}
+
 #[derive(Debug)]
 struct Pending {
-    batches: Vec<Uuid>,
+    /// It covers the batches with lower numbers that were there.
+    end: u32,
+    /// How many of them have not settled.
+    left: u32,
     tries_left: u8,
     result: FlushResult,
 }
 
 impl Pending {
     fn is_done(&self) -> bool {
-        self.batches.is_empty() || self.tries_left == 0
+        self.left == 0 || self.tries_left == 0
     }
 }
 
@@ -46,39 +64,41 @@ pub struct PendingFlushes {
 }
 
 impl PendingFlushes {
-    /// A flush that covers `batches`; with none it is done at once, and well.
-    pub fn begin(&mut self, batches: Vec<Uuid>) -> FlushId {
+    /// A flush that covers all batches of the outbox; with none it is done at once, and well.
+    pub fn begin(&mut self, outbox: &Outbox) -> FlushId {
         let id = FlushId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         if let Some(oldest) = self.pending.iter_mut().rev().nth(FLUSHES_WAITING - 1) {
             oldest.tries_left = 0;
         }
-        let result = FlushResult { id, ok: true, delivered: 0, dropped: 0 };
-        self.pending.push(Box::new(Pending { batches, tries_left: FLUSH_TRIES, result }));
+        self.pending.push(Box::new(Pending {
+            end: outbox.next_number(),
+            left: outbox.batches(),
+            tries_left: FLUSH_TRIES,
+            result: FlushResult { id, ok: true, delivered: 0, dropped: 0 },
+        }));
         id
     }
 
-    /// A batch has been delivered, or dropped.
-    pub fn settled(&mut self, batch: Uuid, rows: u32, delivered: bool) {
-        for flush in &mut self.pending {
-            let Some(at) = flush.batches.iter().position(|&id| id == batch) else { continue };
-            // Their order means nothing: the last takes the place.
-            if let (Some(last), Some(place)) = (flush.batches.pop(), flush.batches.get_mut(at)) {
-                *place = last;
+    /// Something became of a batch.
+    pub fn note(&mut self, batch: &Entry, fate: Fate) {
+        for flush in self.pending.iter_mut().filter(|flush| batch.number < flush.end) {
+            let result = &mut flush.result;
+            match fate {
+                Fate::Delivered => result.delivered += batch.batch.rows,
+                Fate::Dropped => result.dropped += batch.batch.rows,
+                Fate::Left => {}
+                Fate::Split => {
+                    flush.left += 1;
+                    continue;
+                }
+                Fate::Failed => {
+                    flush.tries_left = flush.tries_left.saturating_sub(1);
+                    continue;
+                }
             }
-            if delivered {
-                flush.result.delivered += rows;
-            } else {
-                flush.result.dropped += rows;
-                flush.result.ok = false;
-            }
-        }
-    }
-
-    /// A try of a batch has failed: after [`FLUSH_TRIES`] of them a flush stops waiting.
-    pub fn failed(&mut self, batch: Uuid) {
-        for flush in self.pending.iter_mut().filter(|flush| flush.batches.contains(&batch)) {
-            flush.tries_left = flush.tries_left.saturating_sub(1);
+            flush.left -= 1;
+            result.ok &= fate == Fate::Delivered;
         }
     }
 
@@ -86,21 +106,34 @@ impl PendingFlushes {
     pub fn pop_done(&mut self) -> Option<FlushResult> {
         let at = self.pending.iter().position(|flush| flush.is_done())?;
         let flush = list::take(&mut self.pending, at)?;
-        Some(FlushResult { ok: flush.result.ok && flush.batches.is_empty(), ..flush.result })
+        Some(FlushResult { ok: flush.result.ok && flush.left == 0, ..flush.result })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::{Batch, Hold};
+    use crate::rng::Uuid;
 
-    const A: Uuid = Uuid([1; 16]);
-    const B: Uuid = Uuid([2; 16]);
+    /// An outbox of as many batches, each with as many rows as it says; oldest first.
+    fn outbox(rows: &[u32]) -> Outbox {
+        let mut outbox = Outbox::default();
+        for &rows in rows {
+            let batch = Batch { id: Uuid::default(), rows, body: Vec::new() };
+            outbox.push(Entry::new(batch, Hold::Free));
+        }
+        outbox
+    }
+
+    fn take(outbox: &mut Outbox) -> Box<Entry> {
+        outbox.take_oldest(&|_| true).unwrap()
+    }
 
     #[test]
     fn s4_14_a_flush_of_nothing_is_done_at_once_and_well() {
         let mut flushes = PendingFlushes::default();
-        let id = flushes.begin(Vec::new());
+        let id = flushes.begin(&Outbox::default());
         let result = FlushResult { id, ok: true, delivered: 0, dropped: 0 };
         assert_eq!(flushes.pop_done(), Some(result));
         assert_eq!(flushes.pop_done(), None);
@@ -109,22 +142,68 @@ mod tests {
     #[test]
     fn s4_12_a_flush_waits_until_all_its_batches_have_settled() {
         let mut flushes = PendingFlushes::default();
-        let id = flushes.begin(alloc::vec![A, B]);
-        flushes.settled(A, 3, true);
+        let mut outbox = outbox(&[3, 4]);
+        let id = flushes.begin(&outbox);
+        flushes.note(&take(&mut outbox), Fate::Delivered);
         assert_eq!(flushes.pop_done(), None);
-        flushes.settled(B, 4, false);
+        flushes.note(&take(&mut outbox), Fate::Dropped);
         let result = FlushResult { id, ok: false, delivered: 3, dropped: 4 };
+        assert_eq!(flushes.pop_done(), Some(result));
+    }
+
+    #[test]
+    fn a_flush_does_not_wait_for_what_was_sealed_after_it() {
+        let mut flushes = PendingFlushes::default();
+        let mut outbox = outbox(&[3]);
+        let id = flushes.begin(&outbox);
+        let later = Batch { id: Uuid::default(), rows: 5, body: Vec::new() };
+        outbox.push(Entry::new(later, Hold::Free));
+        let first = take(&mut outbox);
+        flushes.note(&take(&mut outbox), Fate::Delivered);
+        assert_eq!(flushes.pop_done(), None);
+        flushes.note(&first, Fate::Delivered);
+        let result = FlushResult { id, ok: true, delivered: 3, dropped: 0 };
+        assert_eq!(flushes.pop_done(), Some(result));
+    }
+
+    #[test]
+    fn a_flush_waits_for_both_halves_of_a_batch_that_was_split() {
+        let mut flushes = PendingFlushes::default();
+        let mut outbox = outbox(&[7]);
+        let id = flushes.begin(&outbox);
+        let whole = take(&mut outbox);
+        flushes.note(&whole, Fate::Split);
+        for rows in [3, 4] {
+            assert_eq!(flushes.pop_done(), None);
+            let batch = Batch { id: Uuid::default(), rows, body: Vec::new() };
+            flushes.note(&whole.half(batch, Hold::Free), Fate::Delivered);
+        }
+        let result = FlushResult { id, ok: true, delivered: 7, dropped: 0 };
+        assert_eq!(flushes.pop_done(), Some(result));
+    }
+
+    #[test]
+    fn a_flush_whose_batch_is_left_to_another_page_is_done_and_not_well() {
+        let mut flushes = PendingFlushes::default();
+        let mut outbox = outbox(&[7]);
+        let id = flushes.begin(&outbox);
+        flushes.note(&take(&mut outbox), Fate::Left);
+        let result = FlushResult { id, ok: false, delivered: 0, dropped: 0 };
         assert_eq!(flushes.pop_done(), Some(result));
     }
 
     #[test]
     fn s4_12_a_flush_reports_an_error_after_its_tries() {
         let mut flushes = PendingFlushes::default();
-        let id = flushes.begin(alloc::vec![A]);
+        let mut outbox = outbox(&[7]);
+        let id = flushes.begin(&outbox);
+        let later = Batch { id: Uuid::default(), rows: 5, body: Vec::new() };
+        outbox.push(Entry::new(later, Hold::Free));
+        let (covered, later) = (take(&mut outbox), take(&mut outbox));
         (0..FLUSH_TRIES).for_each(|_| {
-            flushes.failed(B);
-            assert_eq!(flushes.pop_done(), None, "another batch's tries do not count");
-            flushes.failed(A);
+            flushes.note(&later, Fate::Failed);
+            assert_eq!(flushes.pop_done(), None, "a later batch's tries do not count");
+            flushes.note(&covered, Fate::Failed);
         });
         let result = FlushResult { id, ok: false, delivered: 0, dropped: 0 };
         assert_eq!(flushes.pop_done(), Some(result));
@@ -133,7 +212,8 @@ mod tests {
     #[test]
     fn the_oldest_flush_is_let_go_when_too_many_wait() {
         let mut flushes = PendingFlushes::default();
-        let ids: Vec<_> = (0..=FLUSHES_WAITING).map(|_| flushes.begin(alloc::vec![A])).collect();
+        let outbox = outbox(&[7]);
+        let ids: Vec<_> = (0..=FLUSHES_WAITING).map(|_| flushes.begin(&outbox)).collect();
         assert_eq!(flushes.pop_done().map(|result| (result.id, result.ok)), Some((ids[0], false)));
         assert_eq!(flushes.pop_done(), None);
     }

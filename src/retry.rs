@@ -1,6 +1,6 @@
 //! How long to wait after a failed try: exponential backoff with full jitter, and `Retry-After`.
 
-use crate::limits::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, RETRY_AFTER_MAX_MS};
+use crate::limits::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, BREAKER_FAILURES, RETRY_AFTER_MAX_MS};
 use crate::rng::Rng;
 use crate::time::TickMs;
 
@@ -22,21 +22,24 @@ impl Retry {
         *self = Self::default();
     }
 
-    /// A try failed at `now`; `retry_after_ms` is what the receiver asked for, if anything.
+    /// A try failed at `now`; `retry_after_ms` is what the receiver asked for, 0 for nothing.
     ///
     /// The wait is `random(0 ..= min(cap, base × 2^failures))`, "full jitter" (AWS Architecture
     /// Blog, 2015): of the usual forms the one that spreads a crowd of clients best.
-    pub fn failed(&mut self, now: TickMs, retry_after_ms: Option<u64>, rng: &mut Rng) {
-        let doubled = BACKOFF_BASE_MS.checked_shl(self.failures.min(32)).unwrap_or(BACKOFF_CAP_MS);
+    pub fn failed(&mut self, now: TickMs, retry_after_ms: u64, rng: &mut Rng) {
+        let doubled = BACKOFF_BASE_MS << self.failures.min(16);
         let wait_ms = rng.below(doubled.min(BACKOFF_CAP_MS) + 1);
         self.failures = self.failures.saturating_add(1);
-        self.asked_for = now.plus_ms(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS));
+        self.asked_for = now.plus_ms(retry_after_ms.min(RETRY_AFTER_MAX_MS));
         self.resume_at = now.plus_ms(wait_ms).max(self.asked_for);
     }
 
-    /// The site asks for a try now: skips the backoff, not what the receiver asked for.
+    /// The site asks for a try now: skips the backoff, not what the receiver asked for, and not
+    /// after [`BREAKER_FAILURES`]: a blocker refuses at once, and a site may flush at every click.
     pub fn hurry(&mut self) {
-        self.resume_at = self.resume_at.min(self.asked_for);
+        if self.failures < BREAKER_FAILURES {
+            self.resume_at = self.resume_at.min(self.asked_for);
+        }
     }
 
     /// When the next try may go.
@@ -65,7 +68,7 @@ mod tests {
         let mut rng = seeded();
         let waits = (0..4000).map(|_| {
             let mut retry = Retry { failures, ..Retry::default() };
-            retry.failed(TickMs(0), None, &mut rng);
+            retry.failed(TickMs(0), 0, &mut rng);
             retry.resume_at().0
         });
         waits.fold((u64::MAX, 0), |(least, most), wait| (least.min(wait), most.max(wait)))
@@ -84,7 +87,7 @@ mod tests {
     fn retry_after_is_kept_even_in_a_hurry() {
         let mut rng = seeded();
         let mut retry = Retry::default();
-        retry.failed(TickMs(100), Some(5_000), &mut rng);
+        retry.failed(TickMs(100), 5_000, &mut rng);
         assert_eq!(retry.resume_at(), TickMs(5_100));
         retry.hurry();
         assert_eq!(retry.resume_at(), TickMs(5_100));
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn a_retry_after_of_years_is_cut_to_the_limit() {
         let mut retry = Retry::default();
-        retry.failed(TickMs(0), Some(u64::MAX), &mut seeded());
+        retry.failed(TickMs(0), u64::MAX, &mut seeded());
         assert_eq!(retry.resume_at(), TickMs(RETRY_AFTER_MAX_MS));
     }
 
@@ -101,11 +104,20 @@ mod tests {
     fn a_hurry_skips_the_backoff_and_an_answer_ends_the_probing() {
         let mut rng = seeded();
         let mut retry = Retry { failures: 6, ..Retry::default() };
-        retry.failed(TickMs(100), None, &mut rng);
+        retry.failed(TickMs(100), 0, &mut rng);
         assert!(retry.resume_at() > TickMs(100) && retry.is_probing());
         retry.hurry();
         assert_eq!(retry.resume_at(), TickMs(100));
         retry.answered();
         assert!(!retry.is_probing());
+    }
+
+    #[test]
+    fn the_breaker_holds_against_a_hurry() {
+        let mut retry = Retry { failures: BREAKER_FAILURES - 1, ..Retry::default() };
+        retry.failed(TickMs(100), 0, &mut seeded());
+        let resume_at = retry.resume_at();
+        retry.hurry();
+        assert_eq!(retry.resume_at(), resume_at);
     }
 }

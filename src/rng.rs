@@ -80,7 +80,11 @@ impl Rng {
     /// An all-zero seed, which xoshiro cannot leave, is replaced by a fixed one.
     #[must_use]
     pub fn new(seed: [u64; 4]) -> Self {
-        let state = if seed == [0; 4] { [0x9e37_79b9_7f4a_7c15, 1, 2, 3] } else { seed };
+        let state = if seed.iter().all(|&word| word == 0) {
+            [0x9e37_79b9_7f4a_7c15, 1, 2, 3]
+        } else {
+            seed
+        };
         Self { state }
     }
 

@@ -17,6 +17,12 @@ pub struct Stats {
     pub requests: u64,
     /// Bytes of all bodies, each try counted.
     pub bytes: u64,
+    /// Taken over from a journal that nobody held.
+    pub adopted: u64,
+    /// Left to whoever takes over this page's journal.
+    pub handed_over: u64,
+    /// Records, not events, that were of no use: damaged, another version's, for elsewhere.
+    pub unreadable: u32,
     dropped: Vec<(DropReason, u64)>,
 }
 
@@ -40,15 +46,14 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Refusal;
 
     #[test]
     fn each_reason_is_counted_by_itself() {
         let mut stats = Stats::default();
-        let refused = DropReason::Refused(Refusal::ClickHouse(60));
-        for (reason, rows) in [(DropReason::Invalid, 1), (refused, 5), (DropReason::Invalid, 2)] {
+        let refused = DropReason::clickhouse(60);
+        for (reason, rows) in [(DropReason::INVALID, 1), (refused, 5), (DropReason::INVALID, 2)] {
             stats.count_dropped(reason, rows);
         }
-        assert_eq!(stats.dropped(), [(DropReason::Invalid, 3), (refused, 5)]);
+        assert_eq!(stats.dropped(), [(DropReason::INVALID, 3), (refused, 5)]);
     }
 }

@@ -26,10 +26,13 @@ impl UnixMs {
 pub struct TickMs(pub u64);
 
 impl TickMs {
-    /// This point plus `ms` milliseconds, saturating.
+    /// Later than everything that happens.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// This point plus `ms` milliseconds; [`TickMs::NEVER`] is no point to add to.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
-        Self(self.0.saturating_add(ms))
+        Self(self.0 + ms)
     }
 
     /// Milliseconds from `earlier` to this point, 0 when `earlier` is later.

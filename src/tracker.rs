@@ -3,18 +3,26 @@
 //! Nothing happens here by itself. A shell says what happened (`handle_*`) and asks what to do
 //! ([`Tracker::poll_output`]) until it is told to wait. Calling too early is harmless.
 
-use alloc::string::String;
+mod storing;
+
+pub use storing::Found;
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::answer::{Answer, Verdict};
 use crate::buffer::{Buffer, PageContext, Row, row_bytes_at_most};
-use crate::destination::Destination;
-use crate::error::{DropReason, Refusal};
+use crate::destination::Target;
+use crate::error::DropReason;
 use crate::event::{Event, Page};
 use crate::flush::FlushTimer;
-use crate::limits::{BATCH_AGE_MS, BLOCK_ROWS, MAX_BYTES, REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT};
-use crate::outbox::{Ended, Outbox, SendId};
-use crate::pending::{FlushId, FlushResult, PendingFlushes};
+use crate::journal::{Journal, RecordKey, Saved, StoreId};
+use crate::limits::{
+    BATCH_AGE_MS, BLOCK_ROWS, FLUSH_TRIES, MAX_BYTES, REQUESTS_AT_LEAVE, REQUESTS_IN_FLIGHT,
+    WAITING_BYTES,
+};
+use crate::outbox::{Batch, Entry, Hold, Outbox, SendId};
+use crate::pending::{Fate, FlushId, FlushResult, PendingFlushes};
 use crate::retry::Retry;
 use crate::rng::{Rng, Uuid};
 use crate::session::Session;
@@ -25,9 +33,7 @@ use crate::time::{Now, TickMs};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where batches go.
-    pub destination: Destination,
-    /// The table; default `events`.
-    pub table: String,
+    pub target: Target,
     /// Rows that fill a batch: default 500, 1 to [`BLOCK_ROWS`].
     pub max_rows: u32,
     /// Bytes of a block that fill a batch: default 56,000, at most [`MAX_BYTES`].
@@ -36,53 +42,98 @@ pub struct Config {
     pub max_time_ms: u32,
     /// Rows that may wait in memory: default 20,000. Over it the oldest batch goes.
     pub max_waiting_rows: u32,
+    /// What becomes of batches that cannot be delivered now.
+    pub on_failure: OnFailure,
+    /// Bytes in the browser's storage: default 524,288; 0 is no journal. Over it the oldest batch
+    /// goes.
+    pub journal_bytes: u32,
+}
+
+/// What becomes of batches that cannot be delivered now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They wait in storage too, and outlive the page. Without storage as `Requeue`.
+    #[default]
+    Persist,
+    /// They wait in memory, in their old place.
+    Requeue,
+    /// They are dropped after [`FLUSH_TRIES`] tries.
+    Discard,
 }
 
 impl Config {
     /// The defaults, for a destination.
     #[must_use]
-    pub fn new(destination: Destination) -> Self {
+    pub const fn new(target: Target) -> Self {
         Self {
-            destination,
-            table: String::from("events"),
+            target,
             max_rows: 500,
             max_bytes: 56_000,
             max_time_ms: 10_000,
             max_waiting_rows: 20_000,
+            on_failure: OnFailure::Persist,
+            journal_bytes: 524_288,
         }
     }
 }
 
 /// What the shell is asked to do, or told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Post the bytes of [`Tracker::body`], then call [`Tracker::handle_answer`].
     Send(Send),
+    /// Cut [`Tracker::block`] in two, as [`in_two`](crate::split::in_two) does, then call
+    /// [`Tracker::handle_split`].
+    Split(Uuid),
     /// Something that somebody may want to know.
     Report(Report),
-    /// Nothing more to do now. Call [`Tracker::handle_timeout`] at that tick, if there is one;
-    /// it replaces every earlier wish.
-    Wake(Option<TickMs>),
+    /// Take the Web Lock of this journal and open the database, then call
+    /// [`Tracker::handle_opened`]. This and the next four come only with a journal.
+    Open(Uuid),
+    /// Write [`Tracker::record`], behind all that was asked for before, then call
+    /// [`Tracker::handle_stored`].
+    Store(Store),
+    /// Delete the record, behind all that was asked for before.
+    Forget(RecordKey),
+    /// Look for journals whose lock nobody holds, take the lock of one, if nobody else does first,
+    /// and call [`Tracker::handle_orphan`] with each of its records; go on to the next until one
+    /// had something for this page. Then call [`Tracker::handle_adopted`].
+    Adopt,
+    /// Let go of all locks.
+    Release,
+    /// Nothing more to do now. Call [`Tracker::handle_timeout`] at that tick, unless it is
+    /// [`TickMs::NEVER`]; it replaces every earlier wish.
+    Wake(TickMs),
 }
 
-/// One request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One request. It may take [`REQUEST_TIMEOUT_MS`](crate::limits::REQUEST_TIMEOUT_MS); then it
+/// counts as unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {
     /// The try, for [`Tracker::body`] and [`Tracker::handle_answer`].
     pub id: SendId,
-    /// The address to post to.
-    pub url: String,
+    /// The batch, for the address.
+    pub batch: Uuid,
+    /// Its events.
+    pub rows: u32,
     /// Whether the request may outlive the page.
     pub keepalive: bool,
-    /// Milliseconds after which it counts as unanswered.
-    pub timeout_ms: u32,
+}
+
+/// One write into the browser's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// For [`Tracker::handle_stored`].
+    pub id: StoreId,
+    /// Where, and for [`Tracker::record`] what.
+    pub key: RecordKey,
+    /// Whether it is worth being compressed afterwards.
+    pub squeeze: bool,
 }
 
 /// Something that somebody may want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// A try of a batch has ended.
-    Batch(BatchReport),
     /// A flush has settled.
     Flushed(FlushResult),
     /// Rows were dropped.
@@ -91,24 +142,9 @@ pub enum Report {
         reason: DropReason,
         /// How many.
         rows: u32,
+        /// The batch they were in, if they had come that far.
+        batch: Option<Uuid>,
     },
-}
-
-/// One try of one batch, as it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchReport {
-    /// The batch.
-    pub id: Uuid,
-    /// Its events.
-    pub rows: u32,
-    /// Bytes of its body.
-    pub body_bytes: u32,
-    /// Milliseconds from request to answer.
-    pub elapsed_ms: u32,
-    /// The answer's status, 0 for none.
-    pub status: u16,
-    /// What became of the batch.
-    pub outcome: Outcome,
 }
 
 /// What became of a batch by one try.
@@ -132,48 +168,69 @@ pub struct Tracker {
     next_seq: u32,
     /// The batch's id is drawn when it opens, at its first row.
     buffer: Buffer,
+    /// What is known of the open buffer's record.
+    buffer_saved: Saved,
+    /// When the open buffer's record is due.
+    write_at: TickMs,
     timer: FlushTimer,
     is_shut_down: bool,
     outbox: Outbox,
     retry: Retry,
     flushes: PendingFlushes,
     stats: Stats,
-    /// What [`Tracker::poll_output`] gives out, from `polled` on.
-    outputs: Vec<Output>,
-    polled: usize,
-    last_tick: TickMs,
-    /// Whether a batch was sealed since the outbox was last looked through: most events only
-    /// append a row, and must not pay for a walk over all that waits.
-    has_sealed: bool,
+    journal: Journal,
+    /// When storage that has been asked counts as failing.
+    stored_by: TickMs,
+    /// When to look for orphans next; never while the shell does.
+    adopt_at: TickMs,
+    /// Whether somebody holds a journal with records, so that it is worth looking by itself.
+    is_orphan_likely: bool,
+    /// What [`Tracker::poll_output`] gives out first.
+    reports: Vec<Report>,
+    /// Records to be deleted.
+    forgotten: Vec<RecordKey>,
+    now: Now,
+    /// Whether the limits have been looked at since something happened.
+    is_tidy: bool,
+    /// Whether the page goes: what is sent has to outlive it.
+    is_leaving: bool,
 }
 
 impl Tracker {
-    /// A tracker on a page of which nothing is known yet. Numbers of `config` beyond their bounds
-    /// are brought back to them: refusing them is the shell's part, by the option's name.
+    /// A tracker on its first page view. Numbers of `config` beyond their bounds are brought back to
+    /// them: refusing them is the shell's part, by the option's name.
     #[must_use]
-    pub fn new(config: Config, seed: [u64; 4], now: Now) -> Self {
+    pub fn new(mut config: Config, seed: [u64; 4], now: Now, page: &Page<'_>) -> Self {
         let mut rng = Rng::new(seed);
-        let config = Config {
-            max_rows: config.max_rows.clamp(1, BLOCK_ROWS as u32),
-            max_bytes: config.max_bytes.min(MAX_BYTES as u32),
-            max_waiting_rows: config.max_waiting_rows.max(config.max_rows),
-            ..config
-        };
+        config.max_rows = config.max_rows.clamp(1, BLOCK_ROWS as u32);
+        config.max_bytes = config.max_bytes.min(MAX_BYTES as u32);
+        config.max_waiting_rows = config.max_waiting_rows.max(config.max_rows);
+        let mut journal = Journal::default();
+        if config.on_failure == OnFailure::Persist && config.journal_bytes > 0 {
+            journal.reopen(rng.uuid_v7(now.wall));
+        }
         Self {
             session: Session::begin(now.wall, &mut rng),
-            page: PageContext::new(rng.uuid_v7(now.wall), &Page::default()),
+            page: PageContext::new(rng.uuid_v7(now.wall), page),
             next_seq: 0,
-            buffer: Buffer::new(&config.destination),
+            buffer: Buffer::default(),
+            buffer_saved: Saved::No,
+            write_at: TickMs::NEVER,
             timer: FlushTimer::new(now.tick, u64::from(config.max_time_ms)),
             is_shut_down: false,
             outbox: Outbox::default(),
             retry: Retry::default(),
             flushes: PendingFlushes::default(),
             stats: Stats::default(),
-            outputs: Vec::new(),
-            polled: 0,
-            last_tick: now.tick,
-            has_sealed: false,
+            journal,
+            stored_by: TickMs::NEVER,
+            adopt_at: now.tick,
+            is_orphan_likely: false,
+            reports: Vec::new(),
+            forgotten: Vec::new(),
+            now,
+            is_tidy: false,
+            is_leaving: false,
             rng,
             config,
         }
@@ -190,30 +247,26 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// [`DropReason::Invalid`] when a field breaks its bound or the event alone is larger than
+    /// [`DropReason::INVALID`] when a field breaks its bound or the event alone is larger than
     /// `max_bytes`; it is counted, and nothing else changes.
     pub fn handle_event(&mut self, now: Now, event: &Event<'_>) -> Result<(), DropReason> {
         self.observe(now);
         self.stats.tracked += 1;
-        if let Err(reason) = self.append(now, event) {
-            self.count_dropped(reason, 1);
+        if let Err(reason) = self.append(event) {
+            self.count_dropped(None, reason, 1);
             return Err(reason);
         }
+        self.note_unwritten();
         if self.buffer.rows() >= self.config.max_rows {
             self.seal();
         }
-        if self.has_sealed {
-            self.has_sealed = false;
-            self.pump(now);
-        }
-        self.trim();
         Ok(())
     }
 
     /// The shell dropped rows before they came here.
     pub fn handle_dropped(&mut self, reason: DropReason, rows: u32) {
         self.stats.tracked += u64::from(rows);
-        self.count_dropped(reason, rows);
+        self.count_dropped(None, reason, rows);
     }
 
     /// Seals what is open and sends everything now, whatever timer and threshold say. A
@@ -221,19 +274,17 @@ impl Tracker {
     pub fn handle_flush(&mut self, now: Now) -> FlushId {
         self.observe(now);
         self.seal();
-        let id = self.flushes.begin(self.outbox.ids().collect());
         self.retry.hurry();
-        self.pump(now);
-        self.report_flushes();
-        id
+        self.flushes.begin(&self.outbox)
     }
 
-    /// The page hides or goes away: what is open is sealed and sent, to outlive the page.
+    /// The page hides: what is open is sealed, stored and sent at once, to outlive the page. What
+    /// the browser's allowance has no room for stays, in storage if there is one.
     pub fn handle_leave(&mut self, now: Now) {
         self.observe(now);
+        self.is_leaving = true;
         self.seal();
         self.retry.hurry();
-        self.pump(now);
     }
 
     /// No more ticks: flushes, and from here on only a threshold or a flush sends.
@@ -245,43 +296,68 @@ impl Tracker {
     /// The tick that [`Output::Wake`] asked for has come.
     pub fn handle_timeout(&mut self, now: Now) {
         self.observe(now);
-        if !self.is_shut_down && self.timer.has_come(now.tick) {
+        if !self.is_shut_down && self.timer.due() <= now.tick {
             self.seal();
         }
-        self.pump(now);
+        self.write_open();
+        self.hand_over();
     }
 
-    /// A request has ended. An answer to a try that is no longer known changes nothing.
-    pub fn handle_answer(&mut self, now: Now, id: SendId, answer: &Answer<'_>) {
+    /// A request has ended: what becomes of its batch. An answer to a try that is no longer known
+    /// changes nothing.
+    pub fn handle_answer(&mut self, now: Now, id: SendId, answer: &Answer) -> Option<Outcome> {
         self.observe(now);
-        let status = match answer {
-            Answer::None => 0,
-            Answer::Http(response) => response.status,
-        };
-        let verdict = answer.verdict(self.config.destination.receiver());
-        if let Some((ended, outcome)) = self.apply(now, id, verdict) {
-            self.outputs.push(Output::Report(Report::Batch(BatchReport {
-                id: ended.batch,
-                rows: ended.rows,
-                body_bytes: u32::try_from(ended.body_bytes).unwrap_or(u32::MAX),
-                elapsed_ms: u32::try_from(now.tick.since_ms(ended.began)).unwrap_or(u32::MAX),
-                status,
-                outcome,
-            })));
+        let verdict = answer.verdict(self.config.target.receiver);
+        let entry = self.outbox.end(id)?;
+        Some(self.settle(entry, verdict))
+    }
+
+    /// The halves of a batch, as [`Output::Split`] asked; none if it is of one row. They go on as
+    /// batches of their own, whose ids keep its time: the horizon and the partition are the rows',
+    /// not the id's.
+    pub fn handle_split(&mut self, now: Now, whole: Uuid, mut halves: Vec<Batch>) {
+        self.observe(now);
+        let Some(entry) = self.outbox.take_oldest(&|entry| entry.batch.id == whole) else { return };
+        let is_saved = !entry.saved.is_nothing();
+        if halves.is_empty() {
+            return self.drop_entry(&entry, DropReason::TOO_LARGE);
         }
-        self.trim();
-        self.report_flushes();
-        self.pump(now);
+        if !self.may_split(&entry) {
+            return self.drop_entry(&entry, DropReason::REFUSED_UNCERTAIN);
+        }
+        self.flushes.note(&entry, Fate::Split);
+        let hold = if is_saved { Hold::Strict } else { self.hold() };
+        for half in &mut halves {
+            let mut batch = core::mem::take(half);
+            batch.id = self.rng.uuid_v7(whole.v7_time().unwrap_or(now.wall));
+            let mut half = entry.half(batch, hold);
+            half.saved = self.to_be_saved(entry.saved);
+            self.outbox.push(half);
+        }
     }
 
     /// What to do next; [`Output::Wake`] is always the last of a series.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(output) = self.outputs.get_mut(self.polled) {
-            self.polled += 1;
-            return core::mem::replace(output, Output::Wake(None));
+        if !self.is_tidy {
+            self.is_tidy = true;
+            self.tidy();
         }
-        self.outputs.clear();
-        self.polled = 0;
+        if let Some(report) = self.reports.pop() {
+            return Output::Report(report);
+        }
+        if let Some(key) = self.forgotten.pop() {
+            return Output::Forget(key);
+        }
+        if let Some(output) = self.next_store() {
+            return output;
+        }
+        if let Some(whole) = self.outbox.next_to_split() {
+            return Output::Split(whole);
+        }
+        if let Some(output) = self.next_send() {
+            return output;
+        }
+        self.is_leaving = false;
         Output::Wake(self.wake_at())
     }
 
@@ -291,10 +367,33 @@ impl Tracker {
         self.outbox.body(id).unwrap_or_default()
     }
 
+    /// The bytes of a batch; empty if it is not there.
+    #[must_use]
+    pub fn block(&self, batch: Uuid) -> &[u8] {
+        self.batches().find(|it| it.id == batch).map_or(&[], |it| it.body.as_slice())
+    }
+
     /// Events that nobody has accepted, refused or dropped yet.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.outbox.rows() + u64::from(self.buffer.rows())
+    }
+
+    /// The sealed batches that wait or are in flight, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.outbox.entries().map(|entry| &entry.batch)
+    }
+
+    /// The id under which the open buffer will be sealed, while there is one.
+    #[must_use]
+    pub fn open_batch(&self) -> Option<Uuid> {
+        (!self.buffer.is_empty()).then(|| self.buffer.id())
+    }
+
+    /// The last tick that it was told.
+    #[must_use]
+    pub const fn tick(&self) -> TickMs {
+        self.now.tick
     }
 
     /// All counters.
@@ -305,23 +404,24 @@ impl Tracker {
 
     /// Ticks never run backwards: a shell's clock that does is a bug of the shell's.
     fn observe(&mut self, now: Now) {
-        debug_assert!(now.tick >= self.last_tick, "ticks run backwards");
-        self.last_tick = self.last_tick.max(now.tick);
+        debug_assert!(now.tick >= self.now.tick, "ticks run backwards");
+        self.now = now;
+        self.is_tidy = false;
     }
 
-    fn append(&mut self, now: Now, event: &Event<'_>) -> Result<(), DropReason> {
+    fn append(&mut self, event: &Event<'_>) -> Result<(), DropReason> {
         event.check()?;
         let max_bytes = self.config.max_bytes as usize;
         let row_bytes = row_bytes_at_most(event, &self.page);
-        if self.buffer.body_bytes() + row_bytes > max_bytes {
+        if self.body_bytes() + row_bytes > max_bytes {
             self.seal();
         }
         if self.buffer.is_empty() {
-            if self.buffer.body_bytes() + row_bytes > max_bytes {
-                return Err(DropReason::Invalid);
+            if self.body_bytes() + row_bytes > max_bytes {
+                return Err(DropReason::INVALID);
             }
-            self.buffer.open(self.rng.uuid_v7(now.wall));
-            self.timer.arm(now.tick);
+            self.buffer.open(self.rng.uuid_v7(self.now.wall));
+            self.timer.arm(self.now.tick);
         }
         self.buffer.push(&Row {
             event,
@@ -336,95 +436,159 @@ impl Tracker {
     /// Turns the open buffer into a batch that waits.
     fn seal(&mut self) {
         self.timer.disarm();
-        if let Some(batch) = self.buffer.seal() {
-            self.outbox.push(batch);
-            self.has_sealed = true;
-        }
-    }
-
-    /// Drops the oldest batches until what waits is within its limit.
-    fn trim(&mut self) {
-        while self.waiting() > u64::from(self.config.max_waiting_rows) {
-            let Some(batch) = self.outbox.drop_oldest() else { break };
-            self.drop_batch(batch.id, batch.rows, DropReason::QueueFull);
-        }
-    }
-
-    /// Begins as many tries as may be under way.
-    fn pump(&mut self, now: Now) {
-        while let Some(batch) = self.outbox.drop_older_than(now.wall.plus_ms(-BATCH_AGE_MS)) {
-            self.drop_batch(batch.id, batch.rows, DropReason::TooOld);
-        }
-        while self.may_send() && self.retry.resume_at() <= now.tick {
-            let Some(started) = self.outbox.start_next(now.tick) else { break };
-            self.stats.requests += 1;
-            self.stats.bytes += started.body_bytes as u64;
-            if started.first {
-                self.stats.sent += u64::from(started.rows);
+        // The record of an open buffer that has all its rows is the batch's already.
+        let is_written = core::mem::replace(&mut self.write_at, TickMs::NEVER) == TickMs::NEVER;
+        let was_saved = core::mem::take(&mut self.buffer_saved);
+        if let Some(batch) = self.buffer.seal(self.config.target.site.as_deref()) {
+            let mut entry = Entry::new(batch, self.hold());
+            entry.key.journal = self.journal.id();
+            entry.saved = self.to_be_saved(was_saved);
+            entry.is_rewritten = !was_saved.is_nothing();
+            if is_written && was_saved.is_there() {
+                (entry.saved, entry.hold) = (was_saved, Hold::Free);
             }
-            self.outputs.push(Output::Send(Send {
-                id: started.send,
-                url: self.config.destination.url(&self.config.table, started.batch, now.wall),
-                keepalive: started.keepalive,
-                timeout_ms: REQUEST_TIMEOUT_MS,
-            }));
+            self.outbox.push(entry);
         }
     }
 
-    fn may_send(&self) -> bool {
-        let most = if self.retry.is_probing() { 1 } else { REQUESTS_IN_FLIGHT };
-        self.outbox.has_waiting() && self.outbox.in_flight() < most
-    }
-
-    fn apply(&mut self, now: Now, id: SendId, verdict: Verdict) -> Option<(Ended, Outcome)> {
-        match verdict {
-            Verdict::Accepted => {
-                let ended = self.outbox.settle(id)?;
-                self.retry.answered();
-                self.stats.delivered += u64::from(ended.rows);
-                self.flushes.settled(ended.batch, ended.rows, true);
-                Some((ended, Outcome::Accepted))
-            }
-            Verdict::Refused(reason) => self.refuse(id, reason),
-            Verdict::TooLarge => self.refuse(id, DropReason::Refused(Refusal::TooLarge)),
-            Verdict::Again { retry_after_ms, unanswered } => {
-                let ended = self.outbox.wait_again(id, unanswered)?;
-                self.retry.failed(now.tick, retry_after_ms, &mut self.rng);
-                self.flushes.failed(ended.batch);
-                Some((ended, Outcome::Again))
-            }
-        }
-    }
-
-    fn refuse(&mut self, id: SendId, reason: DropReason) -> Option<(Ended, Outcome)> {
-        let ended = self.outbox.settle(id)?;
-        self.retry.answered();
-        self.drop_batch(ended.batch, ended.rows, reason);
-        Some((ended, Outcome::Refused(reason)))
-    }
-
-    fn drop_batch(&mut self, batch: Uuid, rows: u32, reason: DropReason) {
-        self.flushes.settled(batch, rows, false);
-        self.count_dropped(reason, rows);
-    }
-
-    fn count_dropped(&mut self, reason: DropReason, rows: u32) {
-        self.stats.count_dropped(reason, rows);
-        self.outputs.push(Output::Report(Report::Dropped { reason, rows }));
-    }
-
-    fn report_flushes(&mut self) {
+    /// Keeps every limit; the oldest batch goes first.
+    fn tidy(&mut self) {
+        self.note_slow_storage();
+        let horizon = self.now.wall.plus_ms(-BATCH_AGE_MS);
+        let is_old = |entry: &Entry| entry.batch.id.v7_time().is_none_or(|time| time < horizon);
+        self.drop_while(DropReason::TOO_OLD, &is_old, &|_| true);
+        // The whole may be in storage instead of its halves: neither may go.
+        let is_lost =
+            |entry: &Entry| matches!((entry.hold, entry.saved), (Hold::Strict, Saved::Maybe));
+        self.drop_while(DropReason::REFUSED_UNCERTAIN, &is_lost, &|_| true);
+        self.drop_while(DropReason::QUEUE_FULL, &|_| true, &|tracker| {
+            tracker.waiting() > tracker.config.max_waiting_rows.into()
+                || tracker.outbox.survey().body_bytes > WAITING_BYTES
+        });
+        self.drop_while(DropReason::STORAGE_FULL, &|entry| !entry.saved.is_nothing(), &|tracker| {
+            tracker.journal_bytes() > tracker.config.journal_bytes as usize
+        });
         while let Some(result) = self.flushes.pop_done() {
-            self.outputs.push(Output::Report(Report::Flushed(result)));
+            self.reports.push(Report::Flushed(result));
         }
     }
 
-    fn wake_at(&self) -> Option<TickMs> {
-        let tick = self.timer.due().filter(|_| !self.is_shut_down);
-        let resume = Some(self.retry.resume_at()).filter(|_| self.may_send());
-        match (tick, resume) {
-            (Some(tick), Some(resume)) => Some(tick.min(resume)),
-            (tick, resume) => tick.or(resume),
+    /// Drops the oldest of the batches that are meant, as long as it has to be.
+    fn drop_while(
+        &mut self,
+        reason: DropReason,
+        is_meant: &dyn Fn(&Entry) -> bool,
+        has_to: &dyn Fn(&Self) -> bool,
+    ) {
+        while has_to(self)
+            && let Some(entry) = self.outbox.take_oldest(is_meant)
+        {
+            self.drop_entry(&entry, reason);
         }
+    }
+
+    /// Begins a try, if one may be begun.
+    fn next_send(&mut self) -> Option<Output> {
+        let survey = self.outbox.survey();
+        if survey.in_flight >= self.most_in_flight() || self.retry.resume_at() > self.now.tick {
+            return None;
+        }
+        let (send, first, body_bytes) =
+            self.outbox.start_next(self.is_leaving, survey.lasting_bytes)?;
+        self.stats.requests += 1;
+        self.stats.bytes += body_bytes as u64;
+        if first {
+            self.stats.sent += u64::from(send.rows);
+        }
+        Some(Output::Send(send))
+    }
+
+    fn most_in_flight(&self) -> usize {
+        if self.retry.is_probing() && (!self.is_leaving || self.journal.is_working()) {
+            // With a journal nothing is lost if a receiver that is down is spared at leaving.
+            1
+        } else if self.is_leaving {
+            REQUESTS_AT_LEAVE
+        } else {
+            REQUESTS_IN_FLIGHT
+        }
+    }
+
+    /// A try of a batch has ended, which is out of the outbox: what becomes of it.
+    fn settle(&mut self, mut entry: Box<Entry>, verdict: Verdict) -> Outcome {
+        let reason = match verdict {
+            Verdict::Again { retry_after_ms, unanswered } => {
+                self.retry.failed(self.now.tick, retry_after_ms, &mut self.rng);
+                self.flushes.note(&entry, Fate::Failed);
+                entry.unanswered |= unanswered;
+                entry.failures = entry.failures.saturating_add(1);
+                if self.config.on_failure == OnFailure::Discard && entry.failures >= FLUSH_TRIES {
+                    DropReason::DISCARDED
+                } else {
+                    self.outbox.push(entry);
+                    return Outcome::Again;
+                }
+            }
+            Verdict::Accepted => {
+                self.retry.answered();
+                self.stats.delivered += u64::from(entry.batch.rows);
+                self.flushes.note(&entry, Fate::Delivered);
+                self.forget(&entry);
+                return Outcome::Accepted;
+            }
+            Verdict::Refused(reason) => {
+                self.retry.answered();
+                reason
+            }
+            Verdict::TooLarge => {
+                self.retry.answered();
+                if self.may_split(&entry) {
+                    entry.hold = Hold::Split;
+                    self.outbox.push(entry);
+                    return Outcome::Again;
+                }
+                DropReason::REFUSED_UNCERTAIN
+            }
+        };
+        self.drop_entry(&entry, reason);
+        Outcome::Refused(reason)
+    }
+
+    /// Whether a batch that the receiver finds too large may go on as its halves: only if nothing
+    /// of it can have been stored, because no try of it ever went unanswered and nobody else can
+    /// have sent it.
+    fn may_split(&self, entry: &Entry) -> bool {
+        !entry.unanswered && (entry.saved.is_nothing() || self.journal.is_working())
+    }
+
+    fn drop_entry(&mut self, entry: &Entry, reason: DropReason) {
+        self.flushes.note(entry, Fate::Dropped);
+        self.forget(entry);
+        self.count_dropped(Some(entry.batch.id), reason, entry.batch.rows);
+    }
+
+    fn count_dropped(&mut self, batch: Option<Uuid>, reason: DropReason, rows: u32) {
+        self.stats.count_dropped(reason, rows);
+        self.reports.push(Report::Dropped { reason, rows, batch });
+    }
+
+    fn wake_at(&self) -> TickMs {
+        let survey = self.outbox.survey();
+        let mut at = self.write_at().min(self.stored_by);
+        if !self.is_shut_down {
+            at = at.min(self.timer.due());
+        }
+        if survey.is_ready && survey.in_flight < self.most_in_flight() {
+            at = at.min(self.retry.resume_at());
+        }
+        if self.is_orphan_likely && self.may_adopt() {
+            at = at.min(self.adopt_at);
+        }
+        if self.may_hand_over() { self.now.tick } else { at }
+    }
+
+    /// Bytes of the block as it would be sealed now, or a little more.
+    fn body_bytes(&self) -> usize {
+        self.buffer.body_bytes(self.config.target.site.as_deref())
     }
 }

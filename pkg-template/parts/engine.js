@@ -1,26 +1,33 @@
 // The engine: the tracker's core as wasm, and its place in the page. Fetched once, on first use.
 
-import { initSync } from "#glue";
 import { start } from "../../src/effects/host.js";
 
 const wasm = new URL("tallymark_bg.wasm", import.meta.url);
 
 /** In Node the file is read: its `fetch` knows no file. No bundler sees an import there. */
-const compile = async () =>
-  wasm.protocol === "file:"
-    ? new WebAssembly.Module(globalThis.process.getBuiltinModule("fs").readFileSync(wasm))
-    : WebAssembly.compileStreaming(fetch(wasm));
+const compile = async (url) =>
+  url.protocol === "file:"
+    ? new WebAssembly.Module(globalThis.process.getBuiltinModule("fs").readFileSync(url))
+    : WebAssembly.compileStreaming(fetch(url));
+
+/**
+ * All that is left of wasm-bindgen's glue where every export takes and returns numbers: it wants a
+ * table for JavaScript's objects filled, and nobody puts one there.
+ */
+const instantiate = (module) =>
+  new WebAssembly.Instance(module, {
+    "./tallymark_bg.js": { __wbindgen_init_externref_table() {} },
+  }).exports;
+
+const inTwo = async (block) =>
+  (await import("./split.js")).inTwo(block, (url) => compile(url).then(instantiate));
 
 let loaded;
 
-/** Starts a tracker on `queue`; all trackers of a page share one module. */
+/** Starts a tracker on `queue`, in an instance of its own. */
 export async function load(config, queue) {
   try {
-    return start(
-      await (loaded ??= compile().then((module) => initSync({ module }))),
-      config,
-      queue,
-    );
+    return start(instantiate(await (loaded ??= compile(wasm))), config, queue, inTwo);
   } catch (error) {
     loaded = undefined;
     throw error;

@@ -7,6 +7,10 @@ const only = (...values) => [
   `${values.map((value) => JSON.stringify(value)).join(" or ")} (the rest is not supported yet)`,
   (value) => values.includes(value),
 ];
+const oneOf = (...values) => [
+  values.map((value) => JSON.stringify(value)).join(" or "),
+  (value) => values.includes(value),
+];
 const whole = (least, most) => [
   `a whole number from ${least} to ${most}`,
   (value) => Number.isInteger(value) && value >= least && value <= most,
@@ -35,11 +39,11 @@ const OPTIONS = {
   beforeSend: [is("function")],
   onBatch: [is("function")],
   debug: [is("boolean"), false],
-  onFailure: [only("persist", "requeue"), "persist"],
+  onFailure: [oneOf("persist", "requeue", "discard"), "persist"],
   consent: [only("granted"), "granted"],
   sample: [only(1), 1],
   auto: [never],
-  journalBytes: [never],
+  journalBytes: [whole(0, 5_000_000), 524_288],
   groupTypeIndex: [never],
 };
 

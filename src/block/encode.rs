@@ -48,7 +48,7 @@ pub fn encoded_len(columns: &[(&str, &dyn Column)]) -> usize {
 }
 
 /// Appends one column: name, type, prefix, rows.
-pub(super) fn encode_column(name: &str, column: &dyn Column, out: &mut Vec<u8>) {
+pub(crate) fn encode_column<C: Column + ?Sized>(name: &str, column: &C, out: &mut Vec<u8>) {
     varint::write(name.len(), out);
     out.extend_from_slice(name.as_bytes());
     varint::write(column.type_len(), out);
@@ -77,7 +77,7 @@ mod tests {
         let mut out = Vec::new();
         encode(&[], &mut out);
         encode(&[("seq", &UInt8::default())], &mut out);
-        assert_eq!(out, []);
+        assert!(out.is_empty());
         assert_eq!(encoded_len(&[("seq", &UInt8::default())]), 0);
     }
 }

@@ -27,6 +27,7 @@ mod walk;
 
 pub use append::append;
 pub use check::{Checked, check};
+pub(crate) use encode::encode_column;
 pub use encode::{encode, encoded_len};
 pub use error::{BlockError, Cause};
 pub use view::{Block, ColumnView};

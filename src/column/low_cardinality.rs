@@ -13,7 +13,7 @@
 //! Without rows (inside an empty `Array`) only the prefix is there.
 //! Checked against ClickHouse 26.7.2.1 (`SerializationLowCardinality.cpp`).
 
-use super::{Column, Cursor, Fault, FaultAt, Longest, Push, Strings, Text, Texts, string, varint};
+use super::{Column, Cursor, Fault, FaultAt, Longest, Push, Strings, Text, Texts, string};
 use alloc::vec::Vec;
 
 /// Bytes that are there however few the rows: prefix, flags and the two counts.
@@ -42,25 +42,25 @@ pub(super) const NAME: &str = "LowCardinality(String)";
 /// ```
 #[derive(Clone, Debug)]
 pub struct LowCardinality {
+    /// All rows as `String`.
+    plain: Strings,
+    /// Whether there were too many different values for a dictionary.
+    is_full: bool,
     /// The entries in wire form, entry 0 first; what `ends` cuts.
     entries: Vec<u8>,
     /// Where each entry ends in `entries`.
     ends: Vec<usize>,
     indices: Vec<u8>,
-    /// Bytes that the rows take as `String`.
-    plain_bytes: usize,
-    /// All rows, once there were too many different ones for a dictionary.
-    plain: Option<Strings>,
 }
 
 impl Default for LowCardinality {
     fn default() -> Self {
         let mut column = Self {
+            plain: Strings::default(),
+            is_full: false,
             entries: Vec::new(),
             ends: Vec::new(),
             indices: Vec::new(),
-            plain_bytes: 0,
-            plain: None,
         };
         column.clear();
         column
@@ -72,69 +72,44 @@ impl LowCardinality {
     /// would download it.
     pub fn push_rows(&mut self, text: &str, rows: usize) {
         let Some(more) = rows.checked_sub(1) else { return };
+        let start = self.plain.encoded_len();
         self.push_text(text.as_bytes());
-        if let Some(plain) = &mut self.plain {
-            plain.push_repeated(text, more);
-        } else if let Some(&index) = self.indices.last() {
+        let row = self.plain.wire().get(start..).unwrap_or_default();
+        self.plain.push_wire(&row.repeat(more), more);
+        if !self.is_full
+            && let Some(&index) = self.indices.last()
+        {
             self.indices.resize(self.indices.len() + more, index);
-            self.plain_bytes += more * (varint::len(text.len()) + text.len());
         }
     }
 
+    /// Appends a row to both forms. The one that is not written costs a copy of a few bytes; going
+    /// over from one to the other costs the page more code than that is worth.
     fn push_text(&mut self, text: &[u8]) {
-        if self.plain.is_none() {
-            match self.intern(text) {
-                Some(index) => {
-                    self.indices.push(index);
-                    self.plain_bytes += varint::len(text.len()) + text.len();
-                    return;
-                }
-                None => self.plain = Some(self.to_plain()),
-            }
+        let start = self.plain.encoded_len();
+        self.plain.push(text);
+        let wire = self.plain.wire().get(start..).unwrap_or_default();
+        if self.is_full {
+            return;
         }
-        if let Some(plain) = &mut self.plain {
-            plain.push(text);
-        }
-    }
-
-    /// The index of `text`, which becomes an entry if it is none; `None` when an index of one byte
-    /// has no room for another.
-    ///
-    /// A linear search: a page has some ten different values a column, and their lengths alone
-    /// tell most of them apart.
-    fn intern(&mut self, text: &[u8]) -> Option<u8> {
-        let wire_bytes = varint::len(text.len()) + text.len();
-        let mut start = 0;
-        for (index, &end) in self.ends.iter().enumerate() {
-            if end - start == wire_bytes
-                && self.entries.get(start..end).is_some_and(|entry| entry.ends_with(text))
-            {
-                return u8::try_from(index).ok();
+        // A linear search: a page has some ten different values a column, and their lengths alone
+        // tell most of them apart.
+        let mut entry_start = 0;
+        let mut index = 0;
+        for &end in &self.ends {
+            if self.entries.get(entry_start..end) == Some(wire) {
+                break;
             }
-            start = end;
+            entry_start = end;
+            index += 1;
         }
-        let index = u8::try_from(self.ends.len()).ok()?;
-        varint::write(text.len(), &mut self.entries);
-        self.entries.extend_from_slice(text);
-        self.ends.push(self.entries.len());
-        Some(index)
-    }
-
-    fn to_plain(&self) -> Strings {
-        let mut plain = Strings::default();
-        self.each_row(|wire| plain.push_wire(wire, 1));
-        plain
-    }
-
-    /// Calls `write` with the wire form of each row as a `String`.
-    fn each_row(&self, mut write: impl FnMut(&[u8])) {
-        for &index in &self.indices {
-            let index = usize::from(index);
-            let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-            let range = self.ends.get(index).map(|&end| start.unwrap_or(0)..end);
-            if let Some(wire) = range.and_then(|range| self.entries.get(range)) {
-                write(wire);
-            }
+        if index == self.ends.len() {
+            self.entries.extend_from_slice(wire);
+            self.ends.push(self.entries.len());
+        }
+        match u8::try_from(index) {
+            Ok(index) => self.indices.extend_from_slice(&[index]),
+            Err(_) => self.is_full = true,
         }
     }
 
@@ -145,7 +120,7 @@ impl LowCardinality {
     fn is_plain(&self) -> bool {
         // The type's name is part of what is sent, and one is 16 bytes longer than the other.
         let by_dictionary = NAME.len() + self.dictionary_bytes();
-        self.plain.is_some() || string::NAME.len() + self.plain_bytes <= by_dictionary
+        self.is_full || string::NAME.len() + self.plain.encoded_len() <= by_dictionary
     }
 }
 
@@ -160,15 +135,11 @@ impl Column for LowCardinality {
     }
 
     fn rows(&self) -> usize {
-        self.plain.as_ref().map_or(self.indices.len(), Column::rows)
+        self.plain.rows()
     }
 
     fn encoded_len(&self) -> usize {
-        match &self.plain {
-            Some(plain) => plain.encoded_len(),
-            None if self.is_plain() => self.plain_bytes,
-            None => self.dictionary_bytes(),
-        }
+        if self.is_plain() { self.plain.encoded_len() } else { self.dictionary_bytes() }
     }
 
     fn write_prefix(&self, out: &mut Vec<u8>) {
@@ -178,10 +149,8 @@ impl Column for LowCardinality {
     }
 
     fn write_rows(&self, out: &mut Vec<u8>) {
-        if let Some(plain) = &self.plain {
-            plain.write_rows(out);
-        } else if self.is_plain() {
-            self.each_row(|wire| out.extend_from_slice(wire));
+        if self.is_plain() {
+            self.plain.write_rows(out);
         } else {
             out.extend_from_slice(&FLAGS.to_le_bytes());
             out.extend_from_slice(&(self.ends.len() as u64).to_le_bytes());
@@ -192,9 +161,7 @@ impl Column for LowCardinality {
     }
 
     fn is_all_default(&self) -> bool {
-        // The empty string takes one byte as String and every other at least two; a column that
-        // gave its dictionary up holds 256 different values.
-        self.plain.is_none() && self.plain_bytes == self.indices.len()
+        self.plain.is_all_default()
     }
 
     fn push_default(&mut self) {
@@ -202,13 +169,13 @@ impl Column for LowCardinality {
     }
 
     fn clear(&mut self) {
+        self.plain.clear();
+        self.is_full = false;
         self.entries.clear();
         self.ends.clear();
         self.indices.clear();
-        self.plain_bytes = 0;
-        self.plain = None;
         // Entry 0, the empty string: one byte, a length of 0.
-        self.entries.push(0);
+        self.entries.extend_from_slice(&[0]);
         self.ends.push(1);
     }
 }
@@ -346,7 +313,7 @@ mod tests {
             one_by_one.write_rows(&mut b);
             assert_eq!((a, at_once.rows()), (b, one_by_one.rows()), "{at}");
         }
-        assert!(at_once.plain.is_some());
+        assert!(at_once.is_full);
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl Strings {
         self.rows += rows;
     }
 
+    /// All rows in wire form.
+    pub(super) fn wire(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether every row is `wire`.
     pub(super) fn is_repeated(&self, wire: &[u8]) -> bool {
         self.bytes.len() == self.rows * wire.len()

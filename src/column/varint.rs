@@ -13,13 +13,14 @@ use alloc::vec::Vec;
 /// Bytes that the largest `u64` takes.
 const LONGEST: usize = 10;
 
-/// Appends `value`.
+/// Appends `value`. Not by `push`: its way to grow is another one than that of slices, and the page
+/// would download both.
 pub fn write(mut value: usize, out: &mut Vec<u8>) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.extend_from_slice(&[value as u8 | 0x80]);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.extend_from_slice(&[value as u8]);
 }
 
 /// Bytes that [`write()`] appends for `value`.

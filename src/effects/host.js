@@ -1,8 +1,10 @@
 // One tracker's place in the page: gives the engine what happens, and does what it asks.
 
+import { addressOf, nameOf } from "./destination.js";
+import { makeJournal } from "./journal.js";
 import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
-import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, nameOf } from "./reasons.js";
+import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf } from "./reasons.js";
 import { send } from "./send.js";
 
 /** What `engine_handle` of src/js/mod.rs is told. */
@@ -10,8 +12,20 @@ const LEAVE = 0;
 const TIMEOUT = 1;
 const FLUSH = 2;
 const SHUTDOWN = 3;
+const PAGEHIDE = 4;
+const RESTORE = 5;
+const OPENED = 6;
+const STORED = 7;
+/** Plus what was found. */
+const ADOPTED = 8;
 
-const OUTCOMES = ["accepted", "again", "refused"];
+/** `onFailure`, by the number that `engine_start` of src/js/mod.rs takes. */
+const ON_FAILURE = ["persist", "requeue", "discard"];
+
+/** What `engine_poll` says for "never". */
+const NEVER = 2 ** 32 - 1;
+
+const OUTCOMES = ["accepted", "again"];
 
 /** Where the page is and where its visitor came from; nothing outside a page. */
 function pageStrings() {
@@ -26,57 +40,50 @@ function pageStrings() {
  * `queue.calls`.
  *
  * `config` are the checked options. `queue.shed` counts calls that the queue had to let go.
+ * `inTwo(block)` cuts a batch in two, later.
  */
-export function start(wasm, config, queue) {
+export function start(wasm, config, queue, inTwo) {
   const { beforeSend, debug, onBatch, clickhouse } = config;
   const flushes = new Map();
-  const number = wasm.engine_new();
+  // Totals of this page view by reason, and those that changed since they were told.
+  const drops = {};
+  const untold = new Set();
   let timer;
   let mainThreadMs = 0;
   let droppedProperties = 0;
 
-  const engine = (name, ...given) => wasm[`engine_${name}`](number, ...given);
+  const engine = (name, ...given) => wasm[`engine_${name}`](...given);
   const put = (strings, numbers) => putInbox(engine, wasm.memory, strings, numbers);
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
 
   const bytesAt = (at, length) => new Uint8Array(wasm.memory.buffer, at, length);
-  const asciiAt = (at, length) => String.fromCharCode(...bytesAt(at, length));
+  const keyAt = (at) => bytesAt(at, 32).slice();
+  const uuidAt = (at) =>
+    Array.from(bytesAt(at, 16), (byte) => (byte + 256).toString(16).slice(1))
+      .join("")
+      .replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 
   // What the engine may want done, by the number that `engine_poll` gives it.
   const effects = [
-    function wake(tick) {
+    function wake(ms) {
       clearTimeout(timer);
-      if (tick < 0) return;
-      timer = setTimeout(() => drainAnd(TIMEOUT), Math.ceil(tick - performance.now()));
+      if (ms < NEVER) timer = setTimeout(() => drainAnd(TIMEOUT), ms);
     },
 
-    function post(id, keepalive, timeoutMs, url, urlLength, body, bodyLength) {
-      send(
-        asciiAt(url, urlLength),
-        bytesAt(body, bodyLength),
-        !!keepalive,
-        timeoutMs,
-        (status, text, ...headers) =>
-          run((wall, tick) => {
-            put([text], []);
-            engine("answer", wall, tick, id, status, ...headers);
-          }),
-      );
-    },
-
-    function batch(id, rows, bytes, ms, status, outcome, reason) {
-      const told = {
-        id: asciiAt(id, 36),
-        rows,
-        bytes,
-        ms,
-        status,
-        code: outcome === 2 ? codeOf(reason) : undefined,
-        outcome: OUTCOMES[outcome],
-      };
+    async function post(id, batch, rows, keepalive, body, bytes) {
+      const began = performance.now();
+      const told = { id: uuidAt(batch), rows, bytes };
+      const answer = await send(addressOf(config, told.id), bytesAt(body, bytes), !!keepalive);
+      let outcome;
+      run((wall, tick) => {
+        outcome = engine("answer", wall, tick, id, ...answer);
+      });
+      told.ms = performance.now() - began;
+      told.status = answer[0];
+      told.outcome = OUTCOMES[outcome] ?? "refused";
+      if (outcome > 2) told.code = codeOf(outcome - 3);
       if (debug) console.debug(`[tallymark] ${rows} events ${told.outcome}`, told);
-      // Later: the engine is in the middle of its work, and the site may want to flush.
-      if (onBatch) queueMicrotask(() => onBatch(told));
+      if (onBatch && outcome !== 2) onBatch(told);
     },
 
     function flushed(id, ok, delivered, dropped) {
@@ -85,9 +92,52 @@ export function start(wasm, config, queue) {
     },
 
     function dropped(reason, rows) {
-      tell(`${rows} events dropped: ${nameOf(reason)}`);
+      const name = reasonOf(reason);
+      drops[name] = (drops[name] ?? 0) + rows;
+      untold.add(name);
+      tell(`${rows} events dropped: ${name}`);
+    },
+
+    (key) => journal.open(keyAt(key)),
+    (write, key, squeeze, record, bytes) =>
+      journal.store(write, keyAt(key), bytesAt(record, bytes).slice(), !!squeeze),
+    (key) => journal.forget(keyAt(key)),
+    () => journal.adopt(),
+    () => journal.release(),
+
+    async function split(batch, body, bytes) {
+      const id = bytesAt(batch, 16).slice();
+      const block = bytesAt(body, bytes).slice();
+      // Without the module, the batch is dropped as too large.
+      const halves = await inTwo(block).catch(() => []);
+      run((wall, tick) => {
+        putRecord(id, halves);
+        engine("split", wall, tick);
+      });
     },
   ];
+
+  const putRecord = (key, record) => {
+    const bytes = key.length + record.length;
+    // Making room may move the memory.
+    const at = engine("record", bytes);
+    bytesAt(at, bytes).set(key);
+    bytesAt(at, bytes).set(record, key.length);
+  };
+
+  const journal = makeJournal({
+    opened: (ok) => handle(OPENED, ok),
+    stored: (write, bytes) => handle(STORED, write, bytes),
+    adopted: (found) => handle(ADOPTED + found),
+    orphan(key, record) {
+      let keep;
+      run((wall, tick) => {
+        putRecord(key, record);
+        keep = engine("orphan", wall, tick);
+      });
+      return keep;
+    },
+  });
 
   /** Runs `call(wall, tick)`, then does what the engine wants done. */
   const run = (call) => {
@@ -97,16 +147,26 @@ export function start(wasm, config, queue) {
       // Its place first: the call may move the memory.
       const at = engine("poll");
       if (!at) break;
-      const told = [...new Float64Array(wasm.memory.buffer, at, 8)];
+      const told = [...new Uint32Array(wasm.memory.buffer, at, 8)];
       kind = told.shift();
       effects[kind](...told);
     }
     mainThreadMs += performance.now() - began;
   };
 
+  const handle = (what, first, second) =>
+    run((wall, tick) => engine("handle", wall, tick, what, first, second));
+
   const drop = (reason, rows) => rows && engine("dropped", reason, rows);
   const takeCalls = (wall, tick) => {
     const calls = queue.calls.splice(0);
+    // Along with the page's own events: by themselves they would drop and tell for ever.
+    if (calls.length) {
+      for (const entityType of untold) {
+        calls.push(wall, "$dropped", { entityType, value: drops[entityType] });
+      }
+      untold.clear();
+    }
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, beforeSend, tell);
       at = packed.next;
@@ -131,22 +191,33 @@ export function start(wasm, config, queue) {
     new Promise((resolve) => drainAnd(what, (id) => flushes.set(id, resolve)));
 
   const seed = crypto.getRandomValues(new Uint32Array(8));
-  const { url, database, user, password, site } = clickhouse ?? {};
-  const destination = [config.endpoint, config.key, url, database, user, password, site];
+  engine("new");
   put(
-    [config.table, ...destination, ...pageStrings()].map((text) => text ?? ""),
-    [config.maxRows, config.maxBytes, config.maxTimeMs, config.maxWaitingRows, ...seed],
+    [nameOf(config), clickhouse?.site, ...pageStrings()].map((text) => text ?? ""),
+    [
+      config.maxRows,
+      config.maxBytes,
+      config.maxTimeMs,
+      config.maxWaitingRows,
+      config.journalBytes,
+      ON_FAILURE.indexOf(config.onFailure),
+      +!!clickhouse,
+      ...seed,
+    ],
   );
   run((wall, tick) => engine("start", wall, tick));
 
   // `unload` would keep the page out of the bfcache; on phones often neither it nor `pagehide`
-  // comes, but `hidden` always does.
-  const leave = () => drainAnd(LEAVE);
-  globalThis.document?.addEventListener(
-    "visibilitychange",
-    () => document.visibilityState === "hidden" && leave(),
+  // comes, but `hidden` always does. Timers of a hidden page are late: what is due is done when it
+  // is seen again.
+  const { document, window } = globalThis;
+  document?.addEventListener("visibilitychange", () =>
+    drainAnd(document.visibilityState === "hidden" ? LEAVE : TIMEOUT),
   );
-  globalThis.window?.addEventListener("pagehide", leave);
+  window?.addEventListener("pagehide", () => drainAnd(PAGEHIDE));
+  // The last moment before the bfcache: the journal can be given up.
+  document?.addEventListener("freeze", () => drainAnd(TIMEOUT));
+  window?.addEventListener("pageshow", ({ persisted }) => persisted && drainAnd(RESTORE));
   drainAnd();
 
   const host = {
@@ -160,18 +231,21 @@ export function start(wasm, config, queue) {
       const at = engine("stats");
       const [length] = new Float64Array(wasm.memory.buffer, at, 1);
       const counts = [...new Float64Array(wasm.memory.buffer, at + 8, length)];
-      const [tracked, sent, delivered, requests, bytes, waiting] = counts.splice(0, 6);
+      const [tracked, sent, delivered, requests, bytes, waiting, stored, isStoring] = counts.splice(
+        0,
+        8,
+      );
       const queued = queue.calls.length / 3;
       const dropped = {};
-      for (let at = 0; at < counts.length; at += 2) dropped[nameOf(counts[at])] = counts[at + 1];
+      for (let at = 0; at < counts.length; at += 2) dropped[reasonOf(counts[at])] = counts[at + 1];
       return {
         engine: "wasm",
-        storage: "memory",
+        storage: isStoring ? "indexeddb" : "memory",
         tracked: tracked + queued,
         sent,
         delivered,
         waiting: waiting + queued,
-        stored: 0,
+        stored,
         dropped,
         droppedProperties,
         requests,

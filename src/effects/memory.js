@@ -15,12 +15,12 @@ export function putInbox(engine, memory, strings, numbers) {
   const encode = (bytes) => {
     // Making room may move the memory, so every view is made after it.
     const places = engine("room", bytes, strings.length, numbers.length);
-    at = new Uint32Array(memory.buffer, places, 3);
+    at = new Uint32Array(memory.buffer, places, 2);
     return encoder.encodeInto(text, new Uint8Array(memory.buffer, at[0], bytes)).read;
   };
   // Not all ASCII: a unit of UTF-16 takes three bytes at most.
   if (encode(text.length) < text.length) encode(text.length * 3);
-  const lengths = new Uint32Array(memory.buffer, at[1], strings.length);
-  for (let row = 0; row < lengths.length; row++) lengths[row] = strings[row].length;
-  new Float64Array(memory.buffer, at[2], numbers.length).set(numbers);
+  const written = new Float64Array(memory.buffer, at[1], strings.length + numbers.length);
+  for (let row = 0; row < strings.length; row++) written[row] = strings[row].length;
+  written.set(numbers, strings.length);
 }

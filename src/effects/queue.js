@@ -12,16 +12,8 @@ const RELOAD_MS = 10_000;
 /** Calls over `maxWaitingRows` that are let go at once: one by one would move the array each time. */
 const SHED_ROWS = 1_000;
 
-const POST_EVENTS = {
-  trackView: "view",
-  trackLike: "like",
-  trackUnlike: "unlike",
-  trackComment: "comment",
-  trackShare: "share",
-  trackPost: "post",
-  trackDeletePost: "delete_post",
-  trackDeleteComment: "delete_comment",
-};
+/** Each is also a function: `trackView`, …, `trackDeleteComment`. */
+const POST_EVENTS = "view like unlike comment share post delete_post delete_comment".split(" ");
 
 /** `stats()` before the engine is there, but for what waits. */
 const NOTHING = {
@@ -83,14 +75,10 @@ export function makeTally(config, loadEngine, loadQueries) {
     getTopPosts: queries("getTopPosts"),
     getBulkSummaries: queries("getBulkSummaries"),
   };
-  for (const method in POST_EVENTS) {
-    posts[method] = (entityId, by) =>
-      track(POST_EVENTS[method], {
-        entityType: "post",
-        entityId,
-        userId: by?.userId,
-        ipAddress: by?.ipAddress,
-      });
+  for (const name of POST_EVENTS) {
+    const method = `_${name}`.replace(/_./g, ([, letter]) => letter.toUpperCase());
+    posts[`track${method}`] = (entityId, by) =>
+      track(name, { entityType: "post", entityId, userId: by?.userId, ipAddress: by?.ipAddress });
   }
 
   const waiting = () => calls.length / 3;

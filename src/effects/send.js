@@ -1,30 +1,16 @@
 // Posts one batch and hands the answer back; what it means is decided in src/answer.rs.
 
-/** ANSWER_BYTES of src/limits.rs: a portal's page is not read to its end. */
-const ANSWER_UNITS = 4_096;
+import { wordOf } from "./reasons.js";
 
-/** The beginning of a response's body. */
-async function beginningOf(response) {
-  const reader = response.body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  while (reader && text.length < ANSWER_UNITS) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value, { stream: true });
-  }
-  await reader?.cancel();
-  return text.slice(0, ANSWER_UNITS);
-}
+/** REQUEST_TIMEOUT_MS and ANSWER_BYTES of src/limits.rs. */
+const TIMEOUT_MS = 30_000;
+const ANSWER_BYTES = 4_096;
 
 /**
- * Posts `body` and calls `answered(status, text, retryAfter, exceptionCode, hasQueryId)`, always:
- * status 0 is no answer, NaN a header that is missing or no number.
+ * Posts `body`; what came of it, always: `[status, word, retryAfter, exceptionCode, hasQueryId]`
+ * with status 0 for no answer, and 0 for a header that is missing or no number.
  */
-export async function send(url, body, keepalive, timeoutMs, answered) {
-  let status = 0;
-  let text = "";
-  let headers;
+export async function send(url, body, keepalive) {
   try {
     // No header of our own and no type: either would cost a preflight.
     const response = await fetch(url, {
@@ -32,22 +18,21 @@ export async function send(url, body, keepalive, timeoutMs, answered) {
       body,
       keepalive,
       credentials: "omit",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    text = await beginningOf(response);
-    headers = response.headers;
-    status = response.status;
+    const { headers } = response;
+    return [
+      response.status,
+      // A portal's page is none of ours.
+      headers.get("Content-Length") < ANSWER_BYTES ? wordOf(await response.text()) : 0,
+      headers.get("Retry-After"),
+      headers.get("X-ClickHouse-Exception-Code"),
+      headers.has("X-ClickHouse-Query-Id"),
+    ];
   } catch {
     // Blocked, cut off or too slow. A `fetch` that a site has replaced may throw at once, while
     // the engine is in the middle of the call that brought us here.
     await null;
+    return [0];
   }
-  const number = (name) => Number(headers?.get(name) ?? NaN);
-  answered(
-    status,
-    text,
-    number("Retry-After"),
-    number("X-ClickHouse-Exception-Code"),
-    !!headers?.has("X-ClickHouse-Query-Id"),
-  );
 }

@@ -1,4 +1,4 @@
-//! Where JavaScript puts strings and numbers before a call: three buffers in the wasm memory.
+//! Where JavaScript puts strings and numbers before a call: two buffers in the wasm memory.
 //!
 //! Passing each string as an argument would encode each by itself, at 450 ns (measured). Here one
 //! `encodeInto` writes them all, each with a separator behind it, and `src/effects/memory.js`
@@ -12,81 +12,62 @@ use alloc::vec::Vec;
 pub struct Inbox {
     /// Valid UTF-8 at all times: zeros, over which `TextEncoder` writes.
     text: String,
-    /// UTF-16 lengths as written; where each string ends in `text` after [`Inbox::read`].
-    lengths: Vec<u32>,
+    /// First the strings' lengths in UTF-16 units, and after [`Inbox::read`] where each of them
+    /// ends in `text`; then the numbers.
     numbers: Vec<f64>,
-    /// Where the three are.
-    places: [usize; 3],
+    strings: usize,
+    /// Where the two are.
+    places: [usize; 2],
 }
 
 impl Inbox {
-    /// Room for `bytes` of text and exactly so many strings and numbers; the address of the three
-    /// addresses.
-    pub fn room(&mut self, bytes: usize, strings: usize, numbers: usize) -> *const usize {
-        // Grows to a power of two: seldom, and never again for the same burst.
-        if self.text.len() < bytes {
-            let missing = bytes.next_power_of_two() - self.text.len();
-            self.text.extend(core::iter::repeat_n('\0', missing));
+    /// Room for `bytes` of text, and for so many strings' lengths and numbers together; the address
+    /// of the two addresses.
+    pub fn room(&mut self, bytes: usize, strings: usize, numbers: usize) -> usize {
+        while self.text.len() < bytes {
+            self.text.push_str("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         }
-        self.lengths.resize(strings, 0);
-        self.numbers.resize(numbers, 0.0);
-        self.places = [
-            self.text.as_ptr() as usize,
-            self.lengths.as_ptr() as usize,
-            self.numbers.as_ptr() as usize,
-        ];
-        self.places.as_ptr()
+        self.numbers.resize(strings + numbers, 0.0);
+        self.strings = strings;
+        self.places = [self.text.as_ptr() as usize, self.numbers.as_ptr() as usize];
+        self.places.as_ptr() as usize
     }
 
     /// Turns the lengths that JavaScript wrote into ends; once after each writing.
     pub fn read(&mut self) {
-        let mut rest = self.text.as_bytes();
-        let all = rest.len();
-        for length in &mut self.lengths {
-            rest = rest.get(bytes_of(rest, *length as usize)..).unwrap_or_default();
-            *length = (all - rest.len()) as u32;
-            rest = rest.get(1..).unwrap_or_default();
+        let mut bytes = self.text.bytes().enumerate();
+        for length in self.numbers.iter_mut().take(self.strings) {
+            let mut left = *length as u32;
+            // The separator, a line break, is no part of a character: what is over is it.
+            for (at, byte) in bytes.by_ref() {
+                if left == 0 && byte & 0xc0 != 0x80 {
+                    *length = at as f64;
+                    break;
+                }
+                // A character's first byte is a unit; one of four bytes is two, a surrogate pair.
+                left = left.saturating_sub(match byte {
+                    0x80..0xc0 => 0,
+                    0xf0.. => 2,
+                    _ => 1,
+                });
+            }
         }
     }
 
     /// The string number `at`, empty if there is none.
     pub fn string(&self, at: usize) -> &str {
-        let end_of = |at: usize| self.lengths.get(at).map(|&end| end as usize);
-        let start = at.checked_sub(1).and_then(end_of).map_or(0, |end| end + 1);
-        end_of(at).and_then(|end| self.text.get(start..end)).unwrap_or_default()
-    }
-
-    /// The same, owned. Not inlined: it would be, eight times.
-    #[inline(never)]
-    pub fn owned(&self, at: usize) -> String {
-        String::from(self.string(at))
+        let end_of = |at: usize| self.numbers.get(at).map_or(0, |&end| end as usize);
+        let start = if at == 0 { 0 } else { end_of(at - 1) + 1 };
+        self.text.get(start..end_of(at)).unwrap_or_default()
     }
 
     /// The number at `at`, 0 if there is none.
     pub fn number(&self, at: usize) -> f64 {
-        self.numbers.get(at).copied().unwrap_or_default()
+        self.numbers().get(at).copied().unwrap_or_default()
     }
 
     /// All numbers.
-    pub fn all_numbers(&self) -> &[f64] {
-        &self.numbers
+    pub fn numbers(&self) -> &[f64] {
+        self.numbers.get(self.strings..).unwrap_or_default()
     }
-}
-
-/// How many bytes the first `units` UTF-16 units of `text` take in UTF-8.
-fn bytes_of(text: &[u8], units: usize) -> usize {
-    if text.get(..units).is_some_and(<[u8]>::is_ascii) {
-        return units;
-    }
-    let mut left = units;
-    for (at, &byte) in text.iter().enumerate() {
-        // A character's first byte; those of four bytes are two units, a surrogate pair.
-        if byte & 0xc0 != 0x80 {
-            if left == 0 {
-                return at;
-            }
-            left = left.saturating_sub(if byte >= 0xf0 { 2 } else { 1 });
-        }
-    }
-    text.len()
 }

@@ -13,9 +13,8 @@ use web_sys::{
     RequestInit, Response,
 };
 
-use crate::answer;
-use crate::limits::ANSWER_BYTES;
-use crate::tracker::Send;
+use crate::answer::{self, Word};
+use crate::limits::{ANSWER_BYTES, REQUEST_TIMEOUT_MS};
 
 #[wasm_bindgen]
 extern "C" {
@@ -46,49 +45,30 @@ pub async fn exchange(url: &str, init: &RequestInit, timeout_ms: u32) -> Result<
     Ok(Exchange { response: answer.dyn_into()?, _deadline })
 }
 
-/// The parts of a receiver's answer that decide.
-#[derive(Debug)]
-pub struct Answered {
-    status: u16,
-    body: Vec<u8>,
-    retry_after_s: Option<u32>,
-    exception_code: u16,
-    has_query_id: bool,
-}
-
-impl Answered {
-    /// As the core takes it.
-    pub fn response(&self) -> answer::Response<'_> {
-        answer::Response {
-            status: self.status,
-            body: &self.body,
-            retry_after_s: self.retry_after_s,
-            exception_code: self.exception_code,
-            has_query_id: self.has_query_id,
-        }
-    }
-}
-
-/// Posts a batch; `None` when nothing came back.
+/// Posts a batch and gives the parts of its answer that decide; `None` when nothing came back.
 ///
 /// The request has no header of its own and no type: either would cost a preflight.
-pub async fn post(send: &Send, body: &Uint8Array) -> Option<Answered> {
-    try_post(send, body).await.ok()
+pub async fn post(url: &str, keepalive: bool, body: &Uint8Array) -> Option<answer::Response> {
+    try_post(url, keepalive, body).await.ok()
 }
 
-async fn try_post(send: &Send, body: &Uint8Array) -> Result<Answered, JsValue> {
+async fn try_post(
+    url: &str,
+    keepalive: bool,
+    body: &Uint8Array,
+) -> Result<answer::Response, JsValue> {
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_body(body);
     // web-sys 0.3.107 has no `set_keepalive`.
-    Reflect::set(&init, &JsValue::from_str("keepalive"), &JsValue::from_bool(send.keepalive))?;
-    let exchange = exchange(&send.url, &init, send.timeout_ms).await?;
+    Reflect::set(&init, &JsValue::from_str("keepalive"), &JsValue::from_bool(keepalive))?;
+    let exchange = exchange(url, &init, REQUEST_TIMEOUT_MS).await?;
     let headers = exchange.response.headers();
     let header = |name| headers.get(name).ok().flatten();
-    Ok(Answered {
+    Ok(answer::Response {
         status: exchange.response.status(),
-        body: beginning_of(&exchange.response).await?,
-        retry_after_s: header("Retry-After").and_then(|text| text.parse().ok()),
+        word: Word::read(&beginning_of(&exchange.response).await?),
+        retry_after_s: header("Retry-After").and_then(|text| text.parse().ok()).unwrap_or(0),
         exception_code: header("X-ClickHouse-Exception-Code")
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),

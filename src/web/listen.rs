@@ -1,22 +1,27 @@
-//! When a page hides or goes away.
+//! What the browser tells of its page: it hides, is seen again, goes away, comes back.
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use web_sys::{Document, EventTarget, VisibilityState};
+use web_sys::{Document, Event, EventTarget, PageTransitionEvent, VisibilityState};
 
 use super::page::Browser;
+use crate::time::Now;
+use crate::tracker::Tracker;
+
+/// What the core is told of it.
+pub type Happened = fn(&mut Tracker, Now);
 
 /// A listener that ends with its owner.
 #[derive(Debug)]
 pub struct Listener {
     target: EventTarget,
     kind: &'static str,
-    closure: Closure<dyn Fn()>,
+    closure: Closure<dyn Fn(Event)>,
 }
 
 impl Listener {
-    fn on(target: &EventTarget, kind: &'static str, call: impl Fn() + 'static) -> Self {
-        let closure = Closure::<dyn Fn()>::new(call);
+    fn on(target: &EventTarget, kind: &'static str, call: impl Fn(Event) + 'static) -> Self {
+        let closure = Closure::<dyn Fn(Event)>::new(call);
         let function = closure.as_ref().unchecked_ref();
         // It throws only for a target that is none.
         let added = target.add_event_listener_with_callback(kind, function);
@@ -33,17 +38,24 @@ impl Drop for Listener {
     }
 }
 
-/// Calls `leave` when the page hides or goes away. Not on `unload`: that would keep the page out
-/// of the bfcache, and on phones often neither it nor `pagehide` comes, but `hidden` always does.
-pub fn on_leave(browser: &Browser, leave: impl Fn() + Clone + 'static) -> [Listener; 2] {
+/// Calls `tell` with what happened to the page. Not on `unload`: that would keep the page out of
+/// the bfcache, and on phones often neither it nor `pagehide` comes, but `hidden` always does.
+/// Timers of a hidden page are late: what is due is done when it is seen again.
+pub fn on_page(browser: &Browser, tell: impl Fn(Happened) + Clone + 'static) -> [Listener; 4] {
     let document: Document = browser.document.clone();
-    let hide = leave.clone();
+    let (seen, gone, frozen) = (tell.clone(), tell.clone(), tell.clone());
     [
-        Listener::on(&browser.document, "visibilitychange", move || {
-            if document.visibility_state() == VisibilityState::Hidden {
-                hide();
+        Listener::on(&browser.document, "visibilitychange", move |_| {
+            let is_hidden = document.visibility_state() == VisibilityState::Hidden;
+            seen(if is_hidden { Tracker::handle_leave } else { Tracker::handle_timeout });
+        }),
+        Listener::on(&browser.window, "pagehide", move |_| gone(Tracker::handle_pagehide)),
+        // The last moment before the bfcache: the journal can be given up.
+        Listener::on(&browser.document, "freeze", move |_| frozen(Tracker::handle_timeout)),
+        Listener::on(&browser.window, "pageshow", move |event| {
+            if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
+                tell(Tracker::handle_restore);
             }
         }),
-        Listener::on(&browser.window, "pagehide", leave),
     ]
 }

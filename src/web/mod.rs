@@ -31,7 +31,9 @@
 //! | `options` | what `init` is told, and its errors |
 //! | `fields`, `json` | an event's fields, and a type of the application's as JSON text |
 //! | `shell` | drives the core: calls in, outputs out |
+//! | `report` | what an application is told: of each request, and of everything so far |
 //! | `fetch`, `listen`, `page` | one browser facility each: request, events, what a page knows |
+//! | `journal` | the browser's storage and locks, by `src/effects/journal.js` |
 //! | `flush` | the future that a flush returns |
 //! | `query` | named queries into types of the application's |
 //!
@@ -45,11 +47,13 @@
 mod fetch;
 mod fields;
 mod flush;
+mod journal;
 mod json;
 mod listen;
 mod options;
 mod page;
 mod query;
+mod report;
 mod shell;
 mod tracker;
 
@@ -57,10 +61,10 @@ pub use fields::Fields;
 pub use flush::Flush;
 pub use options::{ClickHouse, InitError, Options, Problem};
 pub use query::QueryError;
+pub use report::{BatchReport, Stats, Storage};
 pub use tracker::Tracker;
 
-pub use crate::error::{DropReason, Refusal};
+pub use crate::error::DropReason;
 pub use crate::pending::FlushResult;
-pub use crate::stats::Stats;
 pub use crate::time::UnixMs;
-pub use crate::tracker::{BatchReport, Outcome};
+pub use crate::tracker::{OnFailure, Outcome};

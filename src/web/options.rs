@@ -7,11 +7,13 @@ use core::ops::RangeInclusive;
 
 use web_sys::Url;
 
+use super::report::BatchReport;
 use crate::destination::Destination;
 use crate::limits::{
-    BLOCK_ROWS, MAX_BYTES, MAX_TIME_MS, MAX_WAITING_ROWS, MIN_BYTES, MIN_TIME_MS, NAME_BYTES,
+    BLOCK_ROWS, MAX_BYTES, MAX_JOURNAL_BYTES, MAX_TIME_MS, MAX_WAITING_ROWS, MIN_BYTES,
+    MIN_TIME_MS, NAME_BYTES,
 };
-use crate::tracker::{BatchReport, Config};
+use crate::tracker::{Config, OnFailure};
 
 /// A ClickHouse HTTP endpoint, and who is let in there.
 ///
@@ -48,6 +50,9 @@ pub(super) type OnBatch = Box<dyn Fn(&BatchReport)>;
 /// });
 /// ```
 pub struct Options {
+    pub(super) destination: Destination,
+    pub(super) table: String,
+    /// Its target is the destination's once [`Options::check`] has been through.
     pub(super) config: Config,
     pub(super) on_batch: Option<OnBatch>,
     pub(super) debug: bool,
@@ -75,13 +80,15 @@ impl Options {
     }
 
     fn to(destination: Destination) -> Self {
-        Self { config: Config::new(destination), on_batch: None, debug: false }
+        let table = String::from("events");
+        let config = Config::new(destination.target(&table));
+        Self { destination, table, config, on_batch: None, debug: false }
     }
 
     /// The table; default `events`, 1 to [`NAME_BYTES`] bytes.
     #[must_use]
     pub fn table(mut self, table: &str) -> Self {
-        self.config.table = table.into();
+        self.table = table.into();
         self
     }
 
@@ -115,6 +122,21 @@ impl Options {
         self
     }
 
+    /// What becomes of batches that cannot be delivered now; default [`OnFailure::Persist`].
+    #[must_use]
+    pub const fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.config.on_failure = on_failure;
+        self
+    }
+
+    /// Bytes in the browser's storage; default 524,288, at most [`MAX_JOURNAL_BYTES`]. Over it the
+    /// oldest batch is dropped and counted; 0 turns storage off.
+    #[must_use]
+    pub const fn journal_bytes(mut self, bytes: u32) -> Self {
+        self.config.journal_bytes = bytes;
+        self
+    }
+
     /// Called for each try of a batch as it ends. It may call the tracker.
     #[must_use]
     pub fn on_batch(mut self, on_batch: impl Fn(&BatchReport) + 'static) -> Self {
@@ -131,7 +153,7 @@ impl Options {
 
     /// Checks every option and brings the address into the form that the core wants.
     pub(super) fn check(mut self) -> Result<Self, InitError> {
-        match &mut self.config.destination {
+        match &mut self.destination {
             Destination::Worker { endpoint, key } => {
                 *endpoint = base_url("endpoint", endpoint)?;
                 not_empty("key", key)?;
@@ -142,13 +164,15 @@ impl Options {
                 not_empty("clickhouse.user", user)?;
             }
         }
-        let Config { table, max_rows, max_bytes, max_time_ms, max_waiting_rows, .. } = &self.config;
-        not_empty("table", table)?;
-        within("table", bound(table.len()), 1..=bound(NAME_BYTES))?;
-        within("max_rows", *max_rows, 1..=bound(BLOCK_ROWS))?;
-        within("max_bytes", *max_bytes, bound(MIN_BYTES)..=bound(MAX_BYTES))?;
-        within("max_time_ms", *max_time_ms, MIN_TIME_MS..=MAX_TIME_MS)?;
-        within("max_waiting_rows", *max_waiting_rows, 1..=MAX_WAITING_ROWS)?;
+        not_empty("table", &self.table)?;
+        within("table", bound(self.table.len()), 1..=bound(NAME_BYTES))?;
+        let config = &mut self.config;
+        within("max_rows", config.max_rows, 1..=bound(BLOCK_ROWS))?;
+        within("max_bytes", config.max_bytes, bound(MIN_BYTES)..=bound(MAX_BYTES))?;
+        within("max_time_ms", config.max_time_ms, MIN_TIME_MS..=MAX_TIME_MS)?;
+        within("max_waiting_rows", config.max_waiting_rows, 1..=MAX_WAITING_ROWS)?;
+        within("journal_bytes", config.journal_bytes, 0..=MAX_JOURNAL_BYTES)?;
+        config.target = self.destination.target(&self.table);
         Ok(self)
     }
 }

@@ -1,7 +1,7 @@
 //! Drives the core: tells it what happened, does what it asks for.
 
 use alloc::format;
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -16,63 +16,76 @@ use web_sys::console;
 use super::fetch;
 use super::fields::Fields;
 use super::flush::{Flush, Slot};
+use super::journal::{Heard, Journal};
 use super::json::NotAnObject;
 use super::listen::{self, Listener};
 use super::options::{InitError, OnBatch, Options};
 use super::page::{Browser, Place};
+use super::report::{BatchReport, Stats, Storage};
 use crate::answer::Answer;
 use crate::destination::Destination;
+use crate::drops::{DROPPED, PageDrops};
 use crate::error::DropReason;
 use crate::event::Event;
+use crate::journal::{RecordKey, StoreId};
 use crate::pending::{FlushId, FlushResult};
-use crate::stats::Stats;
+use crate::rng::Uuid;
+use crate::split::in_two;
 use crate::time::{Now, TickMs};
-use crate::tracker::{Outcome, Output, Report, Send, Tracker};
+use crate::tracker::{Found, Outcome, Output, Report, Send, Tracker};
 
 /// One tracker's place in the page.
 pub struct Shell {
     core: RefCell<Tracker>,
     browser: Browser,
     destination: Destination,
+    table: String,
+    journal: Journal,
+    drops: RefCell<PageDrops>,
+    /// The batch that was open when they were told last.
+    told_in: Cell<Option<Uuid>>,
     on_batch: Option<OnBatch>,
     debug: bool,
     flushes: RefCell<Vec<(FlushId, Rc<Slot>)>>,
     timer: Cell<Option<Timeout>>,
     /// What `timer` is set for.
-    wake_at: Cell<Option<TickMs>>,
-    listeners: Cell<Option<[Listener; 2]>>,
+    wake_at: Cell<TickMs>,
+    listeners: Cell<Option<[Listener; 4]>>,
     /// The shell itself, until a shutdown: what waits is delivered without a handle too.
     alive: Cell<Option<Rc<Self>>>,
 }
 
 impl Shell {
     pub fn start(options: Options) -> Result<Rc<Self>, InitError> {
-        let Options { config, on_batch, debug } = options.check()?;
+        let Options { destination, table, config, on_batch, debug } = options.check()?;
         let browser = Browser::open()?;
-        let now = browser.now();
-        let destination = config.destination.clone();
-        let mut core = Tracker::new(config, browser.seed()?, now);
-        core.handle_page(now, &Place::read(&browser).page());
-        let shell = Rc::new(Self {
+        let place = Place::read(&browser);
+        let core = Tracker::new(config, browser.seed()?, browser.now(), &place.page());
+        let shell = Rc::new_cyclic(|shell| Self {
             core: RefCell::new(core),
             browser,
             destination,
+            table,
+            journal: Journal::new(Ears(shell.clone())),
+            drops: RefCell::default(),
+            told_in: Cell::default(),
             on_batch,
             debug,
             flushes: RefCell::default(),
             timer: Cell::default(),
-            wake_at: Cell::default(),
+            wake_at: Cell::new(TickMs::NEVER),
             listeners: Cell::default(),
             alive: Cell::default(),
         });
         let weak = Rc::downgrade(&shell);
-        let leave = move || {
+        let tell = move |happened: listen::Happened| {
             if let Some(shell) = weak.upgrade() {
-                shell.call(Tracker::handle_leave);
+                shell.call(happened);
             }
         };
-        shell.listeners.set(Some(listen::on_leave(&shell.browser, leave)));
+        shell.listeners.set(Some(listen::on_page(&shell.browser, tell)));
         shell.alive.set(Some(Rc::clone(&shell)));
+        shell.drain();
         Ok(shell)
     }
 
@@ -85,7 +98,7 @@ impl Shell {
             Ok(properties) => properties,
             Err(NotAnObject(why)) => {
                 self.log(console::warn_1, || format!("the properties of {name} are bad: {why}"));
-                self.call(|core, _| core.handle_dropped(DropReason::Invalid, 1));
+                self.call(|core, _| core.handle_dropped(DropReason::INVALID, 1));
                 return;
             }
         };
@@ -100,12 +113,29 @@ impl Shell {
                 ..Event::at(fields.occurred_at.unwrap_or(now.wall))
             };
             // A refused one is counted where it is refused, and reported.
-            let _ = core.handle_event(now, &event);
+            if core.handle_event(now, &event).is_ok() {
+                self.tell_drops(core, now);
+            }
         });
+    }
+
+    /// Along with the page's own events, once a batch: by themselves, or with each event, they
+    /// would drop others and tell of it for ever.
+    fn tell_drops(&self, core: &mut Tracker, now: Now) {
+        let batch = core.open_batch();
+        if batch.is_none() || self.told_in.replace(batch) == batch {
+            return;
+        }
+        while let Some((reason, rows)) = self.drops.borrow_mut().tell() {
+            let (entity_type, value) = (&*reason.name(), f64::from(rows));
+            let event = Event { name: DROPPED, entity_type, value, ..Event::at(now.wall) };
+            let _ = core.handle_event(now, &event);
+        }
     }
 
     pub fn page_view(self: &Rc<Self>) {
         let place = Place::read(&self.browser);
+        self.drops.borrow_mut().clear();
         self.call(|core, now| core.handle_page(now, &place.page()));
     }
 
@@ -123,7 +153,13 @@ impl Shell {
     }
 
     pub fn stats(&self) -> Stats {
-        self.core.try_borrow().map_or_else(|_| Stats::default(), |core| core.stats().clone())
+        let Ok(core) = self.core.try_borrow() else { return Stats::default() };
+        Stats {
+            counts: core.stats().clone(),
+            waiting: core.waiting(),
+            stored: core.stored(),
+            storage: if core.is_storing() { Storage::IndexedDb } else { Storage::Memory },
+        }
     }
 
     /// Tells the core something, then does what it asks for.
@@ -146,6 +182,21 @@ impl Shell {
             match output {
                 Output::Send(send) => self.send(send),
                 Output::Report(report) => self.tell(&report),
+                Output::Split(whole) => {
+                    self.with_core(|core, now| {
+                        let halves = in_two(core.block(whole));
+                        core.handle_split(now, whole, halves);
+                    });
+                }
+                Output::Open(journal) => self.journal.open(journal),
+                Output::Store(store) => {
+                    if let Some(record) = self.with_core(|core, _| core.record(store.key)) {
+                        self.journal.store(store, &record);
+                    }
+                }
+                Output::Forget(key) => self.journal.forget(key),
+                Output::Adopt => self.journal.adopt(),
+                Output::Release => self.journal.release(),
                 Output::Wake(at) => return self.wake(at),
             }
         }
@@ -155,29 +206,41 @@ impl Shell {
         // Copied here: wasm memory may move while the request is under way.
         let body = self.with_core(|core, _| Uint8Array::from(core.body(send.id)));
         let Some(body) = body else { return };
+        let began = self.browser.now();
+        let url = self.destination.url(&self.table, send.batch, began.wall);
         let shell = Rc::clone(self);
         spawn_local(async move {
-            let answered = fetch::post(&send, &body).await;
-            shell.call(|core, now| {
-                let answer =
-                    answered.as_ref().map_or(Answer::None, |it| Answer::Http(it.response()));
-                core.handle_answer(now, send.id, &answer);
+            let response = fetch::post(&url, send.keepalive, &body).await;
+            let ended = shell.browser.now().tick;
+            let answer = response.map_or(Answer::None, Answer::Http);
+            let outcome = shell.call(|core, now| core.handle_answer(now, send.id, &answer));
+            // Nobody knows of it any more: another page answers for its batch.
+            let Some(outcome) = outcome.flatten() else { return };
+            shell.tell_batch(&BatchReport {
+                id: send.batch,
+                rows: send.rows,
+                body_bytes: body.length(),
+                elapsed_ms: u32::try_from(ended.since_ms(began.tick)).unwrap_or(u32::MAX),
+                status: response.map_or(0, |response| response.status),
+                outcome,
             });
         });
     }
 
     /// Sets the timer, which replaces every earlier one.
-    fn wake(self: &Rc<Self>, at: Option<TickMs>) {
+    fn wake(self: &Rc<Self>, at: TickMs) {
         if self.wake_at.replace(at) == at {
             return;
         }
-        let Some(at) = at else { return drop(self.timer.take()) };
+        if at == TickMs::NEVER {
+            return drop(self.timer.take());
+        }
         // A timer holds at most 31 bits; one that comes too early is harmless.
         let ms = at.since_ms(self.browser.now().tick).min(i32::MAX.unsigned_abs().into());
         let weak = Rc::downgrade(self);
         let timer = Timeout::new(u32::try_from(ms).unwrap_or_default(), move || {
             let Some(shell) = weak.upgrade() else { return };
-            shell.wake_at.set(None);
+            shell.wake_at.set(TickMs::NEVER);
             shell.call(Tracker::handle_timeout);
         });
         self.timer.set(Some(timer));
@@ -195,20 +258,22 @@ impl Shell {
 
     fn tell(&self, report: &Report) {
         match report {
-            Report::Batch(batch) => {
-                let log = match batch.outcome {
-                    Outcome::Accepted => console::debug_1,
-                    Outcome::Again | Outcome::Refused(_) => console::warn_1,
-                };
-                self.log(log, || format!("{batch:?}"));
-                if let Some(on_batch) = &self.on_batch {
-                    on_batch(batch);
-                }
-            }
             Report::Flushed(result) => self.put_result(*result),
-            Report::Dropped { reason, rows } => {
+            Report::Dropped { reason, rows, .. } => {
+                self.drops.borrow_mut().count(*reason, *rows);
                 self.log(console::warn_1, || format!("{rows} events dropped: {reason:?}"));
             }
+        }
+    }
+
+    fn tell_batch(&self, batch: &BatchReport) {
+        let log = match batch.outcome {
+            Outcome::Accepted => console::debug_1,
+            Outcome::Again | Outcome::Refused(_) => console::warn_1,
+        };
+        self.log(log, || format!("{batch:?}"));
+        if let Some(on_batch) = &self.on_batch {
+            on_batch(batch);
         }
     }
 
@@ -227,6 +292,35 @@ impl Shell {
         if self.debug {
             log(&JsValue::from_str(&format!("[tallymark] {}", text())));
         }
+    }
+}
+
+/// Hears of the journal as long as there is a shell to tell.
+#[derive(Clone)]
+struct Ears(Weak<Shell>);
+
+impl Ears {
+    fn tell<R: Default>(&self, tell: impl FnOnce(&mut Tracker, Now) -> R) -> R {
+        let told = self.0.upgrade().and_then(|shell| shell.call(tell));
+        told.unwrap_or_default()
+    }
+}
+
+impl Heard for Ears {
+    fn opened(&self, ok: bool) {
+        self.tell(|core, now| core.handle_opened(now, ok));
+    }
+
+    fn stored(&self, id: StoreId, record_bytes: u32) {
+        self.tell(|core, now| core.handle_stored(now, id, record_bytes));
+    }
+
+    fn orphan(&self, key: RecordKey, record: &[u8]) -> bool {
+        self.tell(|core, now| core.handle_orphan(now, key, record))
+    }
+
+    fn adopted(&self, found: Found) {
+        self.tell(|core, now| core.handle_adopted(now, found));
     }
 }
 

@@ -9,8 +9,8 @@ use super::fields::Fields;
 use super::flush::Flush;
 use super::options::{InitError, Options};
 use super::query::{self, QueryError};
+use super::report::Stats;
 use super::shell::Shell;
-use crate::stats::Stats;
 
 /// Counts what happens on a page, and delivers it in batches.
 ///
@@ -30,8 +30,8 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// A tracker for this page, its timer and its listeners for `pagehide` and
-    /// `visibilitychange`.
+    /// A tracker for this page, its timer, its journal in IndexedDB and its listeners for
+    /// `visibilitychange`, `pagehide` and `pageshow`.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Tracker {
 
     /// Counts one event, now. It never blocks, panics or fails into the application: an event
     /// that breaks a bound of [`crate::limits`], or whose properties are no JSON object, is
-    /// dropped, counted under [`DropReason::Invalid`](crate::error::DropReason::Invalid) in
+    /// dropped, counted under [`DropReason::INVALID`](crate::error::DropReason::INVALID) in
     /// [`Tracker::stats`], and told in the console under [`Options::debug`].
     ///
     /// ```no_run

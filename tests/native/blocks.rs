@@ -556,7 +556,7 @@ fn appending_refuses_what_does_not_fit_and_appends_nothing() {
     let mut out = Vec::new();
     let mut refused = |times: Option<(&str, &[UnixMs])>, columns: &[(&str, &dyn Column)]| {
         let error = block::append(&block, times, columns, &mut out).unwrap_err();
-        assert_eq!(out, []);
+        assert!(out.is_empty());
         (error.cause, error.column.unwrap_or_default())
     };
     assert_eq!(refused(None, &[("c", &one)]), (Cause::RowsDiffer, "c".into()));

@@ -30,12 +30,16 @@ const entry = JSON.parse(read("package.json")).exports["."].default.slice(2);
 const files = readdirSync(PKG);
 const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
-// Queries are fetched at the first query, observers when they are turned on: neither is core.
-const optional = (file) => /^(queries|observe)/.test(file);
+// Fetched at the first query, or when a receiver finds a batch too large.
+const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
+// Fetched when they are turned on.
+const isObserver = (file) => /^observe/.test(file);
+
+const all = [...scripts, ...wasm].filter((file) => !isOnDemand(file));
 
 /** The files of each stage; a later one holds the earlier one's. */
 export const stages = {
   firstEvent: [...withImports(entry)],
-  core: [...scripts.filter((file) => !optional(file)), ...wasm],
-  everything: [...scripts, ...wasm],
+  core: all.filter((file) => !isObserver(file)),
+  everything: all,
 };

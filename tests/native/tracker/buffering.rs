@@ -37,7 +37,8 @@ fn an_event_larger_than_max_bytes_is_invalid_by_itself() {
     let mut shell = Shell::new(|config| config.max_bytes = 1_000);
     let properties = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000));
     let event = Event { name: "view", properties: &properties, ..Event::at(shell.now().wall) };
-    assert_eq!(shell.tracker.handle_event(shell.now(), &event), Err(DropReason::Invalid));
+    assert_eq!(shell.tracker.handle_event(shell.now(), &event), Err(DropReason::INVALID));
     shell.track(0, 1);
-    assert_eq!(shell.tracker.waiting(), 1);
+    assert_eq!(shell.dropped, [(DropReason::INVALID, 1)]);
+    assert_eq!(shell.tracker.waiting(), 1, "the next one");
 }

@@ -11,10 +11,26 @@ const TRACKER: wasm::Module = wasm::Module {
     features: "js",
     // 64 KiB of stack bring the memory from 17 pages to 2 (measured).
     rustc: &["-C", "link-arg=-zstack-size=65536"],
-    // Flattened once, the second round finds more: 150 bytes of brotli less (measured).
-    optimise: &["--flatten", "--rereloop", "-Oz", "-Oz", "--converge"],
+    // Nobody reads what a panic would say: it aborts, and there is no hook (200 bytes of brotli).
+    snip: &["panicking::panic_fmt"],
+    optimise: OPTIMISE,
     out: "target/page-bindgen",
 };
+
+/// Fetched when a receiver finds a batch too large.
+const SPLIT: wasm::Module =
+    wasm::Module { features: "js-split", out: "target/split-bindgen", ..TRACKER };
+
+/// Flattened once, the second round finds more. Nothing but the stack's end is in low memory.
+const OPTIMISE: &[&str] = &[
+    "--low-memory-unused",
+    "--flatten",
+    "--rereloop",
+    "-Oz",
+    "-Oz",
+    "--converge",
+    "--one-caller-inline-max-function-size=30",
+];
 
 /// How the entries are bundled; each `*.js` at the top of `pkg-template/` is an entry. What they
 /// import dynamically becomes a file of its own, with a hash of its content in the name.
@@ -25,7 +41,6 @@ const ESBUILD: &[&str] = &[
     "--minify",
     "--target=es2022",
     "--external:*.wasm",
-    "--alias:#glue=./target/page-bindgen/tallymark.js",
     "--outdir=pkg",
 ];
 
@@ -34,9 +49,10 @@ const TERSER: &[&str] =
 
 /// Builds `pkg/` from scratch unless nothing that it is made of has changed.
 pub fn build() -> Result<()> {
+    SPLIT.build()?;
     TRACKER.build()?;
-    let (template, glue, pkg) =
-        (paths::at("pkg-template"), paths::at(TRACKER.out), paths::at("pkg"));
+    let (template, pkg) = (paths::at("pkg-template"), paths::at("pkg"));
+    let wasm = |module: &wasm::Module| paths::at(module.out).join("tallymark_bg.wasm");
     let mut entries = Vec::new();
     for file in stamp::files_below(&template)? {
         let top = file.parent() == Some(template.as_path());
@@ -49,7 +65,8 @@ pub fn build() -> Result<()> {
     }
     let inputs = [
         template.clone(),
-        glue.clone(),
+        wasm(&TRACKER),
+        wasm(&SPLIT),
         paths::at("src/effects"),
         paths::at("LICENSE"),
         paths::at("package-lock.json"),
@@ -63,7 +80,8 @@ pub fn build() -> Result<()> {
         }
         stamp::copy_files(&template, &pkg, |file| file.extension().is_none_or(|end| end != "js"))?;
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
-        stamp::copy(&glue.join("tallymark_bg.wasm"), &pkg.join("tallymark_bg.wasm"))
+        stamp::copy(&wasm(&TRACKER), &pkg.join("tallymark_bg.wasm"))?;
+        stamp::copy(&wasm(&SPLIT), &pkg.join("tallymark_split_bg.wasm"))
     })
 }
 

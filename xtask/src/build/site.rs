@@ -10,6 +10,7 @@ const EXAMPLE: wasm::Module = wasm::Module {
     profile: "page",
     features: "",
     rustc: &[],
+    snip: &[],
     optimise: &["-Oz"],
     out: "target/example-bindgen",
 };

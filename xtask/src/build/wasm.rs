@@ -26,6 +26,8 @@ pub struct Module {
     pub features: &'static str,
     /// For rustc alone.
     pub rustc: &'static [&'static str],
+    /// Functions, by a part of their name, that are replaced by a trap.
+    pub snip: &'static [&'static str],
     /// How wasm-opt optimises.
     pub optimise: &'static [&'static str],
     /// Where the glue and the optimised wasm go.
@@ -43,18 +45,31 @@ impl Module {
         let out = paths::at(self.out);
         let glued = out.join(format!("{name}_bg.wasm"));
         let words = self.optimise.iter().chain(&FEATURES).map(|word| (*word).to_owned());
-        let inputs = [raw.clone(), paths::tool("wasm-bindgen"), paths::at("package-lock.json")];
-        stamp::if_changed(&name, &inputs, &words.collect::<Vec<_>>(), &glued, || {
+        let snip = paths::at("xtask/snip.mjs");
+        let inputs = [
+            raw.clone(),
+            paths::tool("wasm-bindgen"),
+            paths::at("package-lock.json"),
+            snip.clone(),
+        ];
+        let stamped = self.out.replace('/', "-");
+        stamp::if_changed(&stamped, &inputs, &words.collect::<Vec<_>>(), &glued, || {
             stamp::fresh(&out)?;
             process::step(
                 &format!("wasm-bindgen, {name}"),
                 process::command(
                     paths::tool("wasm-bindgen"),
-                    ["--target", "web", "--no-typescript"],
+                    ["--target", "web", "--no-typescript", "--keep-debug"],
                 )
                 .arg("--out-dir")
                 .args([&out, &raw]),
             )?;
+            if !self.snip.is_empty() {
+                process::step(
+                    &format!("snipping, {name}"),
+                    process::command("node", [&snip, &glued, &glued]).args(self.snip),
+                )?;
+            }
             let bytes = size(&glued);
             process::step(
                 &format!("wasm-opt, {name}: {bytes} bytes before"),

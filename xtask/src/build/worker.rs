@@ -9,6 +9,7 @@ const CORE: wasm::Module = wasm::Module {
     profile: "edge",
     features: "wasm",
     rustc: &[],
+    snip: &[],
     optimise: &["-O3"],
     out: "target/worker-bindgen",
 };
