@@ -3,13 +3,20 @@
 // Clippy allows these in `#[test]` functions only; what those call is a test just as much.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[allow(dead_code, reason = "as much of the simulation as its model of ClickHouse needs")]
+#[path = "../simulation/dice.rs"]
+mod dice;
 #[path = "../golden/format.rs"]
 mod format;
+#[allow(dead_code, reason = "the simulation forgets by time too")]
+#[path = "../simulation/clickhouse.rs"]
+mod model;
 #[path = "../golden/ours.rs"]
 mod ours;
 
 mod blocks;
 mod client;
+mod deduplication;
 mod goldens;
 
 use client::Client;

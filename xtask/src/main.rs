@@ -9,6 +9,7 @@
 //! | `stack` | the two together, for the demo and for tests |
 //! | `test` | the levels of testing, what their runners said |
 //! | `contract` | rows of the contract against the tests that name them |
+//! | `mutants` | the simulation against code that breaks a rule |
 //! | `bench` | the budgets of the design, measured |
 //! | `soak` | long loads with faults |
 //! | `ffi` | every call into C, and the only `unsafe` |
@@ -21,6 +22,7 @@ mod clickhouse;
 mod contract;
 mod demo;
 mod ffi;
+mod mutants;
 mod paths;
 mod process;
 mod progress;
@@ -53,6 +55,8 @@ enum Command {
     Bench(bench::Args),
     /// Run the long loads with faults, about ten minutes
     Soak(soak::Args),
+    /// Show that the simulation catches code that breaks a rule
+    Mutants(mutants::Args),
     /// Run a real ClickHouse from the npm package chdb, until Ctrl-C
     Clickhouse(clickhouse::Args),
     /// Apply worker/schema/*.sql to a ClickHouse
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::Clickhouse(args) => clickhouse::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -19,6 +19,8 @@ pub enum Level {
     Lint,
     /// cargo test of the whole workspace
     Native,
+    /// 100,000 lives of a browser with everything going wrong
+    Simulation,
     /// Hostile blocks for 60 s, and a planted bug that must be found
     Fuzz,
     /// Both shells in Chromium, by wasm-pack
@@ -38,6 +40,9 @@ const NODE_TEST_TIMEOUT_MS: u32 = 600_000;
 /// The same for a whole run of the browser suite.
 const BROWSER_TIMEOUT_S: &str = "300";
 
+/// Runs of the simulation; from 100,000 on it also checks that enough went wrong.
+const SIMULATION_SEEDS: &str = "100000";
+
 impl Level {
     /// As it is written on the command line.
     pub fn name(self) -> String {
@@ -55,6 +60,7 @@ impl Level {
                 "cargo test",
                 &mut process::command("cargo", ["test", "--workspace", "--no-fail-fast"]),
             ),
+            Self::Simulation => simulation(&name),
             Self::Fuzz => fuzz(&name),
             Self::Browser => browser(&name),
             Self::E2e => {
@@ -101,6 +107,14 @@ fn lint(level: &str) -> Result<Vec<Test>> {
         ),
     ];
     checks.into_iter().map(|(name, mut command)| runner::check(level, name, &mut command)).collect()
+}
+
+/// Optimised, and with what the test itself counts on the way to the terminal.
+fn simulation(level: &str) -> Result<Vec<Test>> {
+    let mut command = process::command("cargo", ["test", "--profile=simulation"]);
+    command.args(["--test=simulation", "--", "--nocapture"]).env("SEEDS", SIMULATION_SEEDS);
+    command.env_remove("SEED").env_remove("MUTANT").env_remove("TELL");
+    runner::run(level, "the simulation", &mut command)
 }
 
 fn fuzz(level: &str) -> Result<Vec<Test>> {

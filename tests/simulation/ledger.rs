@@ -1,0 +1,175 @@
+//! What was promised for each event, and whether it was kept.
+
+use std::collections::{HashMap, HashSet};
+
+use tallymark::error::DropReason;
+use tallymark::rng::Uuid;
+
+use crate::browser::PageId;
+use crate::clickhouse::{ClickHouse, RowKey};
+use crate::insert::rows;
+use crate::receiver::Receiver;
+use crate::tally::Tally;
+
+/// One event that a tracker took.
+#[derive(Debug)]
+pub struct Tracked {
+    pub page: PageId,
+    pub at: u64,
+    pub destination: usize,
+    /// It has been in storage.
+    pub stored: bool,
+    /// The last batch it was in.
+    pub batch: Option<Uuid>,
+    /// One of the batches it was in was dropped.
+    pub dropped: bool,
+}
+
+/// How a page ended, as far as it may excuse a loss.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// Events tracked from then on had no time to be stored.
+    pub too_late_from: u64,
+    /// Events tracked before this were at the mercy of storage that had failed.
+    pub unsafe_before: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// By number, from 1,000.
+    pub events: Vec<Tracked>,
+    batches: HashMap<Uuid, Vec<u64>>,
+    dropped: HashSet<Uuid>,
+    pub deaths: HashMap<PageId, Death>,
+}
+
+const FIRST: u64 = 1_000;
+
+impl Ledger {
+    pub fn next_number(&self) -> u64 {
+        FIRST + self.events.len() as u64
+    }
+
+    fn event_mut(&mut self, number: u64) -> Option<&mut Tracked> {
+        self.events.get_mut(number.checked_sub(FIRST)? as usize)
+    }
+
+    pub fn knows(&self, batch: Uuid) -> bool {
+        self.batches.contains_key(&batch)
+    }
+
+    /// The event was put into the buffer that will be this batch.
+    pub fn join(&mut self, batch: Uuid, number: u64) {
+        self.batches.entry(batch).or_default().push(number);
+        if let Some(event) = self.event_mut(number) {
+            event.batch = Some(batch);
+        }
+    }
+
+    /// A half of a batch, or a record.
+    pub fn note(&mut self, batch: Uuid, body: &[u8], stored: bool) {
+        let numbers: Vec<u64> = rows(body).unwrap().iter().map(|row| row.event).collect();
+        let is_dropped = self.dropped.contains(&batch);
+        for &number in &numbers {
+            if let Some(event) = self.event_mut(number) {
+                event.stored |= stored;
+                event.batch = Some(batch);
+                event.dropped |= is_dropped;
+            }
+        }
+        self.batches.entry(batch).or_insert(numbers);
+    }
+
+    pub fn drop_batch(&mut self, batch: Uuid) {
+        self.dropped.insert(batch);
+        for number in self.batches.get(&batch).cloned().unwrap_or_default() {
+            if let Some(event) = self.event_mut(number) {
+                event.dropped = true;
+            }
+        }
+    }
+
+    /// Whether the receiver has given reason to drop the batch.
+    pub fn is_justified(&self, batch: Uuid, reason: DropReason, receiver: &Receiver) -> bool {
+        let said = |status| receiver.said.contains(&(batch, status));
+        match reason {
+            DropReason::TOO_LARGE => said(413),
+            reason if reason.name() == "refused_bad_key" => said(401),
+            reason if reason.number() >= 32 => false,
+            _ => true,
+        }
+    }
+
+    /// Holds both tables against what was tracked.
+    pub fn check(&self, receiver: &Receiver, tally: &mut Tally) -> Result<(), String> {
+        let mut found = vec![0_u32; self.events.len()];
+        let tables = &receiver.server.tables;
+        self.check_rollup(tables, tally)?;
+        for (row, &times) in tables.rows() {
+            if times != 1 {
+                let event = self.events.get(row.event.saturating_sub(FIRST) as usize);
+                return Err(format!("{row:?} is in the table {times} times: {event:?}"));
+            }
+            self.check_row(row, &mut found)?;
+        }
+        for (event, found) in self.events.iter().zip(&found) {
+            match found {
+                0 if event.dropped => tally.count("event dropped for a reason"),
+                0 => self.excuse(event, tally)?,
+                1 => tally.count("event in the table"),
+                more => return Err(format!("an event is in the table {more} times: {event:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rollup has counted each row of the table once. One that was given up may be missing: a
+    /// view that failed is made good by a retry, and there was none.
+    fn check_rollup(&self, table: &ClickHouse, tally: &mut Tally) -> Result<(), String> {
+        for (row, times) in table.counted() {
+            if *times != 1 || !table.rows().contains_key(row) {
+                let event = self.events.get(row.event.saturating_sub(FIRST) as usize);
+                return Err(format!("the rollup counted {row:?} {times} times: {event:?}"));
+            }
+        }
+        for row in table.rows().keys().filter(|row| !table.counted().contains_key(row)) {
+            let event = row.event.checked_sub(FIRST).and_then(|at| self.events.get(at as usize));
+            if let Some(event) = event.filter(|event| !event.dropped) {
+                self.excuse(event, &mut Tally::default())
+                    .map_err(|why| format!("the rollup did not count {row:?}: {why}"))?;
+            }
+            tally.count("row given up after the table took it and the rollup did not");
+        }
+        Ok(())
+    }
+
+    fn check_row(&self, row: &RowKey, found: &mut [u32]) -> Result<(), String> {
+        if row.event == 0 {
+            return Ok(());
+        }
+        let at = (row.event - FIRST) as usize;
+        let event = self.events.get(at).ok_or("a row that nobody tracked")?;
+        if event.destination != row.site {
+            return Err(format!("an event went elsewhere: {event:?}"));
+        }
+        found[at] += 1;
+        Ok(())
+    }
+
+    fn excuse(&self, event: &Tracked, tally: &mut Tally) -> Result<(), String> {
+        let Some(death) = self.deaths.get(&event.page) else {
+            return Err(format!("lost by a page that lives: {event:?}"));
+        };
+        if event.stored {
+            return Err(format!("lost although it was stored: {event:?} {death:?}"));
+        }
+        if event.at >= death.too_late_from {
+            tally.count("event tracked just before a crash");
+        } else if event.at <= death.unsafe_before {
+            tally.count("event lost without storage");
+        } else {
+            return Err(format!("lost although there was time to store it: {event:?} {death:?}"));
+        }
+        Ok(())
+    }
+}
