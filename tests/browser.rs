@@ -1,13 +1,16 @@
 //! Both shells in a real browser: `wasm-pack test --headless --chrome -- --features js,web`.
 //!
-//! `suite` and `answers` hold what both must do; each shell's own file says how it is driven, and
-//! tests what it alone has. The network, the clocks and the timers are the test's (`page`).
+//! `suite`, `answers` and `journal` hold what both must do; each shell's own file says how it is driven, and
+//! tests what it alone has. The network, the clocks and the timers are the test's (`page`);
+//! storage is the browser's own.
 #![cfg(target_arch = "wasm32")]
 // Clippy allows these in `#[test]` functions only; what those call is a test just as much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "browser/answers.rs"]
 mod answers;
+#[path = "browser/journal.rs"]
+mod journal;
 #[path = "browser/js.rs"]
 mod js;
 #[path = "browser/pack.rs"]

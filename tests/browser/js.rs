@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::suite::{Flushed, Options, Shell};
-use crate::{answers_of, whole_suite_of};
+use crate::{answers_of, journal_of, whole_suite_of};
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
@@ -42,6 +42,16 @@ mod files {
         #[wasm_bindgen(js_name = start)]
         fn _host();
     }
+    #[wasm_bindgen(module = "/src/effects/destination.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = addressOf)]
+        fn _destination();
+    }
+    #[wasm_bindgen(module = "/src/effects/journal.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = makeJournal)]
+        fn _journal();
+    }
     #[wasm_bindgen(module = "/src/effects/memory.js")]
     extern "C" {
         #[wasm_bindgen(js_name = putInbox)]
@@ -79,10 +89,11 @@ pub struct Js(Tally);
 
 impl Js {
     /// `options` is the text of an object literal's inside; the endpoint and the key are the
-    /// page's. The engine comes when `gate` resolves.
+    /// page's, and there is no journal unless it says so. The engine comes when `gate` resolves.
     pub fn init(page: &Page, options: &str, gate: &JsValue) -> Result<Self, JsValue> {
-        let key = &page.key;
-        let options = format!("{{ endpoint: 'https://tally.example', key: '{key}', {options} }}");
+        let (endpoint, key) = (Self::ENDPOINT, &page.key);
+        let options =
+            format!("{{ endpoint: '{endpoint}', key: '{key}', journalBytes: 0, {options} }}");
         init(&evaluate(&options), &wasm_bindgen::exports(), gate).map(Self)
     }
 
@@ -107,16 +118,25 @@ impl Js {
 }
 
 impl Shell for Js {
+    const ENDPOINT: &str = "https://tally.example";
+    // `Response.text` has no bound but the request's deadline.
+    const ENDLESS_MS: u32 = 30_000;
+
     async fn start(page: &Page, options: Options) -> Self {
         let numbers = [
             ("maxRows", options.max_rows),
             ("maxTimeMs", options.max_time_ms),
             ("maxWaitingRows", options.max_waiting_rows),
+            ("journalBytes", options.journal.then_some(524_288)),
         ];
         let given = numbers
             .iter()
             .filter_map(|(name, number)| number.map(|number| format!("{name}: {number}")));
-        Self::start_with(page, &given.collect::<Vec<_>>().join(", ")).await
+        let mut given = given.collect::<Vec<_>>().join(", ");
+        if options.discard {
+            given.push_str(", onFailure: 'discard'");
+        }
+        Self::start_with(page, given.trim_start_matches(", ")).await
     }
 
     fn track(&self, name: &str, id: &str) {
@@ -137,6 +157,14 @@ impl Shell for Js {
 
     fn delivered(&self) -> u64 {
         self.stat("delivered") as u64
+    }
+
+    fn stored(&self) -> u64 {
+        self.stat("stored") as u64
+    }
+
+    fn is_storing(&self) -> bool {
+        member(&self.0.stats(), "storage") == "indexeddb"
     }
 
     fn dropped(&self, reason: &str) -> u64 {
@@ -160,6 +188,7 @@ fn member(of: &JsValue, name: &str) -> JsValue {
 
 whole_suite_of!(Js);
 answers_of!(Js);
+journal_of!(Js);
 
 /// A promise and what resolves it.
 fn gate() -> (Promise, Function) {
@@ -263,7 +292,7 @@ async fn on_batch_hears_of_every_answer_and_may_flush() {
     );
     assert!(heard.starts_with(&expected), "{heard}");
     assert!(
-        heard.ends_with(r#","status":403,"code":"bad_origin","outcome":"refused"}]"#),
+        heard.ends_with(r#","status":403,"outcome":"refused","code":"bad_origin"}]"#),
         "{heard}"
     );
 }
@@ -282,7 +311,7 @@ async fn u6_straight_to_clickhouse_the_address_holds_user_and_token() {
     let request = page.next().await;
     let url = page.url(request);
     assert!(
-        url.starts_with("https://ch.example:8443/?query=INSERT%20INTO%20events%20FORMAT%20Native"),
+        url.starts_with("https://ch.example:8443/?query=INSERT+INTO+events+FORMAT+Native"),
         "{url}"
     );
     assert_eq!(page.parameter(request, "database").as_deref(), Some("web"));

@@ -97,7 +97,7 @@ export class FakePage {
 
   #answer(request, head, pull) {
     const read = Promise.withResolvers();
-    const source = { pull: (body) => pull(body) || read.resolve(), cancel: () => read.resolve() };
+    const source = { pull: (body) => pull(body, read) || read.resolve(), cancel: () => read.resolve() };
     // Nothing is read ahead, so that the last pull is the tracker's own.
     const body = new ReadableStream(source, { highWaterMark: 0 });
     this.#unread.push(read.promise);
@@ -114,11 +114,17 @@ export class FakePage {
     });
   }
 
-  /** An answer whose body never ends: it counts as read when the tracker has had enough. */
+  /** An answer whose body never ends; `count` does not wait for it. */
   answerForever(request, status) {
-    this.#answer(request, { status }, (body) => {
-      body.enqueue(new Uint8Array(1_000).fill(32));
-      return true;
+    let chunks = 0;
+    const { signal } = this.#requests[request].init;
+    this.#answer(request, { status }, (body, read) => {
+      if (chunks++ < 5) return body.enqueue(new Uint8Array(1_000).fill(32)) ?? true;
+      // The rest never comes; a deadline ends the body as it would end the real one.
+      read.resolve();
+      const given = Promise.withResolvers();
+      signal.addEventListener("abort", () => given.resolve(body.error(signal.reason)));
+      return given.promise;
     });
   }
 
@@ -156,5 +162,10 @@ export class FakePage {
 
   leave() {
     window.dispatchEvent(new Event("pagehide"));
+  }
+
+  /** From the bfcache. */
+  comeBack() {
+    window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
   }
 }

@@ -49,6 +49,8 @@ extern "C" {
     fn show(this: &FakePage, state: &str);
     #[wasm_bindgen(method)]
     fn leave(this: &FakePage);
+    #[wasm_bindgen(method, js_name = comeBack)]
+    fn come_back(this: &FakePage);
     #[wasm_bindgen(method, setter)]
     fn set_throws(this: &FakePage, throws: bool);
 }
@@ -149,6 +151,11 @@ impl Page {
     /// `pagehide`.
     pub fn leave(&self) {
         self.fake.leave();
+    }
+
+    /// `pageshow`, out of the bfcache.
+    pub fn come_back(&self) {
+        self.fake.come_back();
     }
 
     /// A text column of a request's block, in order; empty when it was left out.

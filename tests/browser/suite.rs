@@ -10,6 +10,10 @@ pub struct Options {
     pub max_rows: Option<u32>,
     pub max_time_ms: Option<u32>,
     pub max_waiting_rows: Option<u32>,
+    /// Whether `onFailure` is `discard`.
+    pub discard: bool,
+    /// Whether it has a journal: its answers come by real time, while all else is the test's.
+    pub journal: bool,
 }
 
 /// How a flush ended.
@@ -22,6 +26,10 @@ pub struct Flushed {
 
 /// A tracker on the page, in the words of its shell.
 pub trait Shell {
+    /// Where its batches go.
+    const ENDPOINT: &str;
+    /// How long it reads an answer whose body never ends.
+    const ENDLESS_MS: u32;
     /// Starts one under the page's write key; done when it could send.
     async fn start(page: &Page, options: Options) -> Self;
     /// Tracks an event of the entity `post`/`id`.
@@ -32,6 +40,10 @@ pub trait Shell {
     fn shutdown(&self) -> impl Future<Output = Flushed> + use<Self>;
     fn queue_length(&self) -> u64;
     fn delivered(&self) -> u64;
+    /// Events in the browser's storage.
+    fn stored(&self) -> u64;
+    /// Whether what waits outlives the page, by `stats()`.
+    fn is_storing(&self) -> bool;
     /// Events dropped for `reason`, by the name in `stats()`.
     fn dropped(&self, reason: &str) -> u64;
 }
@@ -68,6 +80,8 @@ macro_rules! whole_suite_of {
             s4_20_a_lost_answer_means_the_same_bytes_under_the_same_id
             a_refusal_is_final_and_counted_by_its_code
             s4_17_over_the_limit_the_oldest_go
+            d9_s1_11_discard_drops_a_batch_after_three_tries
+            s4_17_what_was_dropped_is_told_along_with_the_next_events
             hidden_sends_at_once_and_outlives_the_page
             pagehide_sends_at_once_and_outlives_the_page
             a_request_needs_no_preflight
@@ -274,14 +288,54 @@ pub async fn s4_17_over_the_limit_the_oldest_go<S: Shell>() {
         page.fail(page.next().await);
     }
     page.count().await;
-    for id in 4..9 {
+    for id in 4..8 {
         tally.track("view", &id.to_string());
     }
     let flushed = tally.flush();
-    assert_eq!((tally.dropped("queue_full"), tally.queue_length()), (4, 5));
+    assert_eq!((tally.dropped("queue_full"), tally.queue_length()), (2, 6));
     let request = page.next().await;
-    assert_eq!(page.texts(request, "entity_id"), ["4", "5"]);
+    assert_eq!(page.texts(request, "entity_id"), ["2", "3"]);
     drop(flushed);
+}
+
+pub async fn d9_s1_11_discard_drops_a_batch_after_three_tries<S: Shell>() {
+    let page = Page::new();
+    let tally = S::start(&page, Options { discard: true, ..Options::default() }).await;
+    tally.track("view", "42");
+    let flushed = tally.flush();
+    for tries in 1..=3 {
+        assert_eq!(tally.dropped("discarded"), 0, "before try {tries}");
+        page.fail(page.next().await);
+        page.count().await;
+        page.pass(4_000);
+    }
+    assert_eq!(flushed.await, Flushed { ok: false, delivered: 0, dropped: 1 });
+    assert_eq!((tally.dropped("discarded"), tally.queue_length()), (1, 0));
+    page.pass(120_000);
+    assert_eq!(page.count().await, 3);
+}
+
+pub async fn s4_17_what_was_dropped_is_told_along_with_the_next_events<S: Shell>() {
+    let page = Page::new();
+    let tally = S::start(&page, Options::default()).await;
+    tally.track("", "1");
+    tally.track("", "2");
+    page.pass(60_000);
+    assert_eq!((page.count().await, tally.queue_length()), (0, 0), "not by itself");
+    tally.track("view", "3");
+    let flushed = tally.flush();
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "name"), ["view", "$dropped"]);
+    assert_eq!(page.texts(request, "entity_type"), ["post", "invalid"]);
+    let body = page.body(request);
+    let values = block::walk(&body).unwrap();
+    let values = values.column("value").unwrap().values::<f64>().unwrap();
+    assert_eq!(values.collect::<Vec<_>>(), [1.0, 2.0]);
+    page.accept(request);
+    flushed.await;
+    tally.track("view", "4");
+    drop(tally.flush());
+    assert_eq!(page.texts(page.next().await, "name"), ["view"], "once");
 }
 
 pub async fn hidden_sends_at_once_and_outlives_the_page<S: Shell>() {

@@ -5,20 +5,24 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use tallymark::web::{
-    ClickHouse, DropReason, Fields, Flush, InitError, Options, Outcome, Problem, QueryError,
-    Refusal, Tracker, UnixMs,
+    ClickHouse, DropReason, Fields, Flush, InitError, OnFailure, Options, Outcome, Problem,
+    QueryError, Storage, Tracker, UnixMs,
 };
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::page::{EPOCH, Page, Request};
 use super::suite::{self, Flushed, Shell};
-use crate::{answers_of, whole_suite_of};
+use crate::{answers_of, journal_of, whole_suite_of};
 
 /// The tracker as both shells are tested.
 pub struct Web(Tracker);
 
 impl Shell for Web {
+    const ENDPOINT: &str = "https://t.example";
+    // Four kilobytes are enough.
+    const ENDLESS_MS: u32 = 0;
+
     async fn start(page: &Page, wanted: suite::Options) -> Self {
         let mut options = worker(page);
         if let Some(rows) = wanted.max_rows {
@@ -29,6 +33,12 @@ impl Shell for Web {
         }
         if let Some(rows) = wanted.max_waiting_rows {
             options = options.max_waiting_rows(rows);
+        }
+        if wanted.discard {
+            options = options.on_failure(OnFailure::Discard);
+        }
+        if wanted.journal {
+            options = options.journal_bytes(524_288);
         }
         Self(Tracker::init(options).unwrap())
     }
@@ -50,18 +60,20 @@ impl Shell for Web {
     }
 
     fn delivered(&self) -> u64 {
-        self.0.stats().delivered
+        self.0.stats().counts.delivered
+    }
+
+    fn stored(&self) -> u64 {
+        self.0.stats().stored
+    }
+
+    fn is_storing(&self) -> bool {
+        self.0.stats().storage == Storage::IndexedDb
     }
 
     fn dropped(&self, reason: &str) -> u64 {
-        let reason = match reason {
-            "invalid" => DropReason::Invalid,
-            "queue_full" => DropReason::QueueFull,
-            "refused_bad_key" => DropReason::Refused(Refusal::BadKey),
-            _ => panic!("{reason} is not asked for yet"),
-        };
         let stats = self.0.stats();
-        let counts = stats.dropped().iter().filter(|(known, _)| *known == reason);
+        let counts = stats.counts.dropped().iter().filter(|(known, _)| known.name() == reason);
         counts.map(|(_, rows)| rows).sum()
     }
 }
@@ -73,9 +85,10 @@ async fn seen(flush: Flush) -> Flushed {
 
 whole_suite_of!(Web);
 answers_of!(Web);
+journal_of!(Web);
 
 fn worker(page: &Page) -> Options {
-    Options::worker("https://t.example/", &page.key)
+    Options::worker("https://t.example/", &page.key).journal_bytes(0)
 }
 
 #[derive(Serialize)]
@@ -310,6 +323,8 @@ fn a_bad_option_is_named() {
         let expected = ("max_waiting_rows", range(1, 10_000_000));
         assert_eq!(refused(good().max_waiting_rows(rows)), expected);
     }
+    let journal_bytes = ("journal_bytes", range(0, 5_000_000));
+    assert_eq!(refused(good().journal_bytes(5_000_001)), journal_bytes);
     let straight = ClickHouse { url: "http://a", database: "d", user: "u", ..Default::default() };
     for (clickhouse, option, problem) in [
         (ClickHouse { url: "a", ..straight }, "clickhouse.url", Problem::NotABaseUrl),
@@ -470,6 +485,5 @@ async fn u6_straight_to_clickhouse_its_own_headers_decide() {
     page.answer_with(page.next().await, 400, "Code: 117.", headers);
     let result = flushed.await;
     assert_eq!((result.ok, result.dropped), (false, 1));
-    let refused = (DropReason::Refused(Refusal::ClickHouse(117)), 1);
-    assert_eq!(tally.stats().dropped(), [refused]);
+    assert_eq!(tally.stats().counts.dropped(), [(DropReason::clickhouse(117), 1)]);
 }
