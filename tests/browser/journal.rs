@@ -105,7 +105,9 @@ fn left_behind(endpoint: &str, key: &str) -> (RecordKey, Vec<u8>) {
     let destination = Destination::Worker { endpoint: endpoint.into(), key: key.into() };
     let now = |tick| Now { wall: UnixMs(EPOCH - 5_000), tick: TickMs(tick) };
     let config = Config::new(destination.target("events"));
-    let mut dead = Tracker::new(config, [5, 6, 7, 8], now(0), &event::Page::default());
+    // Each test's own ids: trackers of earlier tests still hold their locks.
+    let seed = key.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte));
+    let mut dead = Tracker::new(config, [seed, 6, 7, 8], now(0), &event::Page::default());
     let Output::Open(_) = dead.poll_output() else { panic!("it has a journal") };
     dead.handle_opened(now(0), true);
     let viewed = Event { name: "view", entity_id: "40", ..Event::at(UnixMs(EPOCH - 5_000)) };

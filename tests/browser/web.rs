@@ -159,7 +159,14 @@ async fn sent<P: Serialize + ?Sized>(properties: &P) -> (Vec<String>, u64) {
     tally.track("b", Fields::none().properties(&[("k", 1)].into_iter().collect::<Map<_>>()));
     drop(tally.flush());
     let request = page.next().await;
-    (page.texts(request, "properties"), Web(tally).dropped("invalid"))
+    let mut properties = page.texts(request, "properties");
+    let dropped = Web(tally).dropped("invalid");
+    // The row that tells of it comes last, and has none.
+    if dropped > 0 {
+        assert_eq!(page.texts(request, "name"), ["b", "$dropped"]);
+        assert_eq!(properties.pop().as_deref(), Some("{}"));
+    }
+    (properties, dropped)
 }
 
 type Map<T> = std::collections::BTreeMap<&'static str, T>;
