@@ -54,7 +54,7 @@ async fn is_invalid(name: &str, fields: &str) {
 async fn texts_and_numbers_become_json() {
     becomes("'plain'", r#"{"p":"plain"}"#).await;
     becomes("''", r#"{"p":""}"#).await;
-    becomes(r#"'q"\\b\n\u0001\u001f\u007f'"#, "{\"p\":\"q\\\"\\\\b\\u000a\\u0001\\u001f\u{7f}\"}")
+    becomes(r#"'q"\\b\n\u0001\u001f\u007f'"#, "{\"p\":\"q\\\"\\\\b\\n\\u0001\\u001f\u{7f}\"}")
         .await;
     becomes("0", r#"{"p":0}"#).await;
     becomes("-0", r#"{"p":0}"#).await;
