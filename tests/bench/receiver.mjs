@@ -47,6 +47,7 @@ export async function startReceiver(scope, { pages = {}, port = 0 } = {}) {
     }
     const page = pathname === "/" ? "<!doctype html><title>Bench</title>" : pages[pathname];
     if (page !== undefined) return void reply(200, "text/html", page);
+    if (pathname === "/nothing.js") return void reply(200, TYPES[".js"], "");
     if (pathname !== "/index.js") await receiver.held;
     const file = await readFile(join(PACKAGE, pathname)).catch(() => "");
     reply(file ? 200 : 404, TYPES[extname(pathname)] ?? "text/plain", file);
