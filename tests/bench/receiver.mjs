@@ -21,7 +21,7 @@ const HEADERS = {
 /**
  * Starts one on 127.0.0.1. `wire()` tells `{ bytes, requests }`: all bytes that came in over its
  * connections, heads included, and the requests in them. `rows()` counts the rows of all batches,
- * each id once.
+ * each id once. `refuse(true)` cuts every connection, until `refuse(false)`.
  *
  * `pages` maps a path to HTML. Every file but the package's entry waits for `held`.
  */
@@ -29,6 +29,7 @@ export async function startReceiver(scope, { pages = {}, port = 0 } = {}) {
   const sockets = [];
   const batches = new Map();
   let requests = 0;
+  let refuses = false;
   const receiver = { held: undefined };
   const server = createServer({ keepAliveTimeout: 120_000 }, async (incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url, "http://receiver");
@@ -52,7 +53,7 @@ export async function startReceiver(scope, { pages = {}, port = 0 } = {}) {
     const file = await readFile(join(PACKAGE, pathname)).catch(() => "");
     reply(file ? 200 : 404, TYPES[extname(pathname)] ?? "text/plain", file);
   });
-  server.on("connection", (socket) => sockets.push(socket));
+  server.on("connection", (socket) => (refuses ? socket.destroy() : sockets.push(socket)));
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   receiver.origin = `http://127.0.0.1:${server.address().port}`;
@@ -61,6 +62,10 @@ export async function startReceiver(scope, { pages = {}, port = 0 } = {}) {
     requests,
   });
   receiver.rows = () => [...batches.values()].reduce((sum, rows) => sum + rows, 0);
+  receiver.refuse = (yes) => {
+    refuses = yes;
+    if (yes) server.closeAllConnections();
+  };
   scope.after(() => {
     server.closeAllConnections();
     server.close();
