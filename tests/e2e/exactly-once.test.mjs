@@ -4,23 +4,23 @@
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 
-import { everyThird, lasts, openBrowser, startFaults, until, waiting } from "./faults.mjs";
+import { everyThird, flush, lasts, openBrowser, startFaults, trackNext, until } from "./faults.mjs";
 import { answer, holdUntil, loseAnswer, pass, refuse } from "./harness.mjs";
 
 const faults = await startFaults({ after });
 const { proxy } = faults;
-
-const flush = (page) => page.evaluate(() => tally.flush());
-const trackNext = (page, count) => page.evaluate((count) => trackNext(count), count);
 
 /** Tracks 30 bursts of 20 events, each a batch. */
 async function manyBatches(t, type, behaviour) {
   const browser = await openBrowser(t, faults.profile(t));
   proxy.always(everyThird(behaviour));
   const page = await faults.open(browser, type, "one", { maxRows: 20 });
+  const from = proxy.requests.length;
   for (let burst = 0; burst < 30; burst++) await trackNext(page, 20);
   await flush(page);
   await faults.exactlyOnce(type, { one: 600 }, [page]);
+  // A third of them failed, and came again.
+  assert.ok(proxy.requests.length - from >= 40, `${proxy.requests.length - from} requests`);
 }
 
 test("every third answer a 500", (t) => manyBatches(t, "third-500", answer(500, "<html>no")));
@@ -135,13 +135,13 @@ test("a server that holds an answer while its page leaves", async (t) => {
   const from = proxy.requests.length;
   await trackNext(page, 50);
   const flushed = flush(page).catch(() => {});
-  await proxy.seen(from + 1);
+  await until("the request", () => proxy.requests.length >= from + 1);
   await page.goto(faults.elsewhere);
   await flushed;
   await page.goto(`${faults.origin}/`);
   await faults.begin(page, "held", "next");
   // Adopted and sent again before the first try is through.
-  await proxy.seen(from + 2);
+  await until("the request", () => proxy.requests.length >= from + 2);
   letGo();
   await faults.exactlyOnce("held", { one: 50 }, [page]);
 });

@@ -19,8 +19,8 @@ const PACKAGE = fileURLToPath(new URL("../../pkg", import.meta.url));
 
 /** Between two looks at a condition. */
 const POLL_MS = 50;
-/** Looks until a condition counts as never met: longer than the longest backoff. */
-const POLLS = 1_600;
+/** Looks until a condition counts as never met: longer than the backoffs after 5 s of failure. */
+const POLLS = 800;
 
 /** Asks until `condition()` holds; whether it does at last. */
 export async function comes(condition, polls = POLLS) {
@@ -65,13 +65,11 @@ export async function startFaults(scope) {
     stack,
     origin,
     elsewhere: elsewhere.origin,
-    /** A profile that is gone after the test. */
+    /** A profile for one test, which begins with a network that behaves. */
     profile(t) {
+      t.after(() => proxy.always(pass));
       const folder = mkdtempSync(join(tmpdir(), "tallymark-profile-"));
-      t.after(() => {
-        proxy.always(pass);
-        rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-      });
+      scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
       return folder;
     },
     /** A tracker in `page`, which has loaded, on this type of entities. */
@@ -152,6 +150,11 @@ export async function crash(page) {
   session.send("Page.crash").catch(() => {});
   await crashed;
 }
+
+export const flush = (page) => page.evaluate(() => tally.flush());
+
+/** Tracks the page's next `count` values. */
+export const trackNext = (page, count) => page.evaluate((count) => trackNext(count), count);
 
 /** What waits in the page, in memory and in storage. */
 export const waiting = (page) =>
