@@ -1,126 +1,90 @@
-// What the page feels: the time of one `track()`, and of an event from call to delivered batch,
-// beside the design's baseline in the same Chromium. The medians of several rounds, taken in turn.
+// What the page feels: the time of one `track()`, its main thread's work for an event from call to
+// delivered batch; beside the design's baseline in the same Chromium. Medians of
+// several rounds, taken in turn.
 
-import { fileURLToPath } from "node:url";
-import { launchChromium, serveOrigin } from "../e2e/harness.mjs";
+import { launch } from "./chromium.mjs";
+import { BASELINE, compare, endings, print } from "./compare.mjs";
+import { startReceiver } from "./receiver.mjs";
 
 const EVENTS = 1_000;
 const CHUNK = 100;
-const ROUNDS = 15;
-const TRACK_BUDGET_NS = 150;
-const MEMORY_BUDGET = 0.75;
+const CALLS = 400;
+const ROUNDS = 31;
+/** The first rounds run before the page's code is compiled for good. */
+const WARM_ROUNDS = 8;
 
-const ended = [];
-const scope = { after: (end) => ended.push(end) };
-const { origin } = await serveOrigin(scope, {
-  folder: fileURLToPath(new URL("../../pkg", import.meta.url)),
-  pages: { "/": "<!doctype html><title>Bench</title>" },
-  // Isolated, a page's clock tells 5 µs instead of 100.
-  headers: {
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-embedder-policy": "require-corp",
-  },
-});
-const browser = await launchChromium(scope);
-const page = await browser.newPage();
-const session = await page.context().newCDPSession(page);
-await session.send("Performance.enable");
-// Every request is answered at once and the same for both: what is measured is the page.
-await page.route("**/v1/**", (route) =>
-  route.fulfill({ status: 202, body: `{"now":${Date.now()},"known":false}` }),
-);
-await page.goto(origin);
-await page.evaluate(async () => {
+const { scope, end } = endings();
+const receiver = await startReceiver(scope);
+const browser = await launch(scope);
+
+const page = await browser.open(`${receiver.origin}/`);
+await page.run(`async () => {
   const { init } = await import("/index.js");
-  window.tally = init({ endpoint: location.origin, key: "k" });
-  window.tally.track("warm");
-  await window.tally.flush();
-
-  // The design's baseline, word for word, without its timer: the bench flushes both by hand.
-  const queue = [];
-  const url = `${location.origin}/v1/baseline`;
-  const send = () => fetch(url, { method: "POST", body: JSON.stringify(queue.splice(0)) });
-  window.baseline = {
-    track(name, fields) {
-      queue.push({ t: Date.now(), name, ...fields });
-      if (queue.length >= 500) send();
-    },
-    flush: () => queue.length && send(),
+  ${BASELINE}
+  const options = { endpoint: location.origin, key: "k" };
+  window.trackers = {
+    journal: init(options),
+    memory: init({ ...options, journalBytes: 0 }),
+    baseline,
+    nothing: { track() {}, flush() {} },
   };
-  window.fieldsOf = (at) => ({
-    entityType: "post",
-    entityId: `${at % 50}`,
-    words: at,
-    from: "feed",
-  });
-});
-
-/** Seconds that the page's main thread has worked so far. */
-async function taskSeconds() {
-  const { metrics } = await session.send("Performance.getMetrics");
-  return metrics.find(({ name }) => name === "TaskDuration").value;
-}
-
-/** Microseconds of main thread an event, from the first call until everything is delivered. */
-async function perEvent(tracker) {
-  const before = await taskSeconds();
-  await page.evaluate(
-    async ({ tracker, events, chunk }) => {
-      for (let at = 0; at < events; at += chunk) {
-        for (let one = at; one < at + chunk; one++) {
-          window[tracker].track("read", window.fieldsOf(one));
-        }
-        await new Promise((done) => setTimeout(done));
-      }
-      await window[tracker].flush();
-    },
-    { tracker, events: EVENTS, chunk: CHUNK },
-  );
-  return ((await taskSeconds()) - before) * (1e6 / EVENTS);
-}
+  window.fieldsOf = (at) => ({ entityType: "post", entityId: \`\${at % 50}\`, words: at, from: "feed" });
+  await Promise.all([trackers.journal, trackers.memory].map((tally) => {
+    tally.track("warm");
+    return tally.flush();
+  }));
+}`);
 
 /** Nanoseconds of one call, the fields made before. */
 const perCall = (tracker) =>
-  page.evaluate(
+  page.run(
     async ({ tracker, calls }) => {
-      const fields = Array.from({ length: calls }, (_, at) => window.fieldsOf(at));
+      const fields = Array.from({ length: calls }, (_, at) => fieldsOf(at));
+      const { track, flush } = trackers[tracker];
       const began = performance.now();
-      for (const field of fields) window[tracker].track("read", field);
+      for (const field of fields) track("read", field);
       const took = performance.now() - began;
-      await window[tracker].flush();
+      await flush();
       return (took * 1e6) / calls;
     },
-    { tracker, calls: 400 },
+    { tracker, calls: CALLS },
   );
 
-const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
-/** The medians of both, measured in turn. */
-async function compare(measure) {
-  const found = { tally: [], baseline: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const tracker of ["tally", "baseline"]) found[tracker].push(await measure(tracker));
-  }
-  return { tally: median(found.tally), baseline: median(found.baseline) };
+/** Microseconds of main thread an event, from the first call until everything is delivered. */
+async function perEvent(tracker) {
+  const before = await page.mainThreadMs();
+  await page.run(
+    async ({ tracker, events, chunk }) => {
+      for (let at = 0; at < events; at += chunk) {
+        for (let one = at; one < at + chunk; one++) trackers[tracker].track("read", fieldsOf(one));
+        await new Promise((done) => setTimeout(done));
+      }
+      await trackers[tracker].flush();
+    },
+    { tracker, events: EVENTS, chunk: CHUNK },
+  );
+  return ((await page.mainThreadMs()) - before) * (1e3 / EVENTS);
 }
 
-const calls = await compare(perCall);
-const events = await compare(perEvent);
-const ratio = events.tally / events.baseline;
-for (const line of [
-  {
-    budget: "track",
-    measured: `${calls.tally.toFixed(0)} ns`,
-    baseline: `${calls.baseline.toFixed(0)} ns`,
-    within: calls.tally <= TRACK_BUDGET_NS,
-  },
-  {
-    budget: "main-thread-memory",
-    measured: `${events.tally.toFixed(1)} µs, ${ratio.toFixed(2)} × baseline`,
-    baseline: `${events.baseline.toFixed(1)} µs`,
-    within: ratio <= MEMORY_BUDGET,
-  },
+const calls = await compare(["memory", "baseline"], ROUNDS, WARM_ROUNDS, perCall);
+const ns = (number) => `${number.toFixed(0)} ns`;
+print("track", ns(calls.memory), ns(calls.baseline), calls.memory <= 150);
+
+const events = await compare(
+  ["journal", "memory", "baseline", "nothing"],
+  ROUNDS,
+  WARM_ROUNDS,
+  perEvent,
+);
+const us = (number) => `${number.toFixed(2)} µs`;
+console.log(`the bench itself: ${us(events.nothing)} an event, in each of the three`);
+for (const [budget, tracker, most] of [
+  ["main-thread", "journal", 1],
+  ["main-thread-memory", "memory", 0.75],
 ]) {
-  console.log(JSON.stringify(line));
+  const ratio = events[tracker] / events.baseline;
+  const measured = `${us(events[tracker])}, ${ratio.toFixed(2)} × baseline`;
+  print(budget, measured, us(events.baseline), ratio <= most);
 }
-for (const end of ended.reverse()) await end();
+
+await end();
