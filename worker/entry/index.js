@@ -27,7 +27,7 @@ export default {
 
 class Shared {
   constructor(env) {
-    this.worker = new Worker(env);
+    this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
   }
 }
@@ -39,6 +39,7 @@ async function run(exchange, request, env) {
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
+    headers.get("x-api-key") ?? undefined,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
     (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,

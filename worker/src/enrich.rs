@@ -12,6 +12,8 @@ pub struct Clock {
     pub received_at: UnixMs,
     /// When it was sent, by its client's clock.
     pub sent_at: UnixMs,
+    /// Whether times long before the arrival stay as they are: for a server's own facts.
+    pub takes_old: bool,
 }
 
 impl Clock {
@@ -20,7 +22,11 @@ impl Clock {
     #[must_use]
     pub fn correct(self, occurred_at: UnixMs) -> UnixMs {
         let corrected = occurred_at.plus_ms(self.received_at.since_ms(self.sent_at));
-        let earliest = self.received_at.plus_ms(-limits::OCCURRED_BEFORE_MS);
+        let earliest = if self.takes_old {
+            UnixMs(0)
+        } else {
+            self.received_at.plus_ms(-limits::OCCURRED_BEFORE_MS)
+        };
         if corrected < earliest {
             earliest
         } else if corrected > self.received_at.plus_ms(limits::OCCURRED_AFTER_MS) {
@@ -93,7 +99,7 @@ mod tests {
     const NOON: i64 = 1_795_435_200_000;
 
     fn correct(sent_at: i64, occurred_at: i64) -> i64 {
-        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(sent_at) };
+        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(sent_at), takes_old: false };
         clock.correct(UnixMs(occurred_at)).0
     }
 
@@ -111,6 +117,15 @@ mod tests {
         assert_eq!(correct(NOON, NOON - h48), NOON - h48);
         assert_eq!(correct(NOON, NOON - h48 - 1), NOON - h48);
         assert_eq!(correct(NOON, NOON - 10 * h48), NOON - h48);
+    }
+
+    #[test]
+    fn old_facts_keep_their_time_where_they_are_taken() {
+        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(NOON), takes_old: true };
+        assert_eq!(clock.correct(UnixMs(86_400_000)), UnixMs(86_400_000));
+        let clock = Clock { sent_at: UnixMs(NOON + 1), ..clock };
+        assert_eq!(clock.correct(UnixMs(0)), UnixMs(0), "not before 1970");
+        assert_eq!(clock.correct(UnixMs(i64::MAX)), UnixMs(NOON));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! begin ─┬─> Respond                                  refused, preflight
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch, events
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
 //!        ├─> Fetch ── upstream ──> Respond            one query, health
 //!        └─> Asset ── asset ──> Relay                 a file
@@ -14,6 +14,7 @@ use crate::batch::Head;
 use crate::block;
 use crate::config::{Config, Environment, Problem};
 use crate::enrich::{Place, Sender, truncated_ip};
+use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert;
 use crate::limits;
@@ -23,7 +24,10 @@ use crate::routes::Route;
 use crate::sites::caller;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
+use std::cell::RefCell;
 use std::rc::Rc;
+use tallymark::rng::Rng;
+use tallymark::schema::EVENTS;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -31,6 +35,8 @@ use tallymark::time::UnixMs;
 pub struct Worker {
     config: Result<Config, Vec<Problem>>,
     catalogue: Catalogue,
+    /// Draws ids for requests that bring none.
+    ids: RefCell<Rng>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -44,6 +50,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
+    /// The header `x-api-key`.
+    pub api_key: Option<&'a str>,
     /// The header `Content-Length`, in bytes.
     pub content_length: Option<usize>,
     /// Whether there is a header `Transfer-Encoding`. Then the length says nothing, and workerd
@@ -94,8 +102,10 @@ enum State {
     Idle,
     /// The body of a batch.
     Batch(Head, Sender),
-    /// ClickHouse's answer to an insert.
-    Insert,
+    /// The body of events as JSON.
+    Events(events::Head, Sender),
+    /// ClickHouse's answer to an insert; for events, what the client is told of them.
+    Insert(Option<Receipt>),
     /// The body with several queries of this site.
     Queries(String),
     /// ClickHouse's answer to the next of these queries.
@@ -108,12 +118,16 @@ enum State {
 
 impl Worker {
     /// Checks the environment and parses the queries. Never fails: wrong variables are told by
-    /// `/v1/health`, and everything else is `busy` until they are right.
+    /// `/v1/health`, and everything else is `busy` until they are right. `seed` is entropy.
     #[must_use]
-    pub fn new(environment: &Environment) -> Self {
+    pub fn new(environment: &Environment, seed: [u64; 4]) -> Self {
         let catalogue = Catalogue::parse(&query::FILES);
         debug_assert!(catalogue.is_ok(), "a query's head is wrong: {catalogue:?}");
-        Self { config: Config::read(environment), catalogue: catalogue.unwrap_or_default() }
+        Self {
+            config: Config::read(environment),
+            catalogue: catalogue.unwrap_or_default(),
+            ids: RefCell::new(Rng::new(seed)),
+        }
     }
 
     /// The header with the client's address, if one is trusted; lower case.
@@ -170,9 +184,17 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                let ip = request.client_ip.and_then(truncated_ip);
-                let place = request.place.clone().bounded();
-                self.state = State::Batch(head, Sender { ip, place });
+                self.state = State::Batch(head, sender(request));
+                read(request, config.body_bytes)
+            }
+            Route::Events(form) => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                // Nothing that could borrow it again runs meanwhile.
+                let mut ids = worker.ids.try_borrow_mut().map_err(|_| out_of_turn())?;
+                let (key, now) = (request.api_key, request.now);
+                let head = events::Head::read(form, &url, origin, key, now, config, &mut ids)?;
+                self.state = State::Events(head, sender(request));
                 read(request, config.body_bytes)
             }
             Route::Queries => {
@@ -199,13 +221,23 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Queries(_) if body.len() > cap_bytes => {
+            State::Batch(..) | State::Events(..) | State::Queries(_) if body.len() > cap_bytes => {
                 Err(too_large(cap_bytes))
             }
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                self.state = State::Insert;
+                self.state = State::Insert(None);
                 Ok(Step::Fetch(insert::request(config, head.table, head.id, &block)))
+            }
+            State::Events(head, sender) => {
+                let id = head.id();
+                let events::Taken { block, receipt } =
+                    head.take(body, &sender, self.now, config)?;
+                let Some(block) = block else {
+                    return Ok(Step::Respond(receipt.answer(self.now)));
+                };
+                self.state = State::Insert(Some(receipt));
+                Ok(Step::Fetch(insert::request(config, &EVENTS, id, &block)))
             }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),
@@ -222,7 +254,7 @@ impl Exchange {
     /// The most that the awaited body may have.
     fn cap_bytes(&self) -> usize {
         match (&self.state, &self.worker.config) {
-            (State::Batch(..), Ok(config)) => config.body_bytes,
+            (State::Batch(..) | State::Events(..), Ok(config)) => config.body_bytes,
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -230,7 +262,13 @@ impl Exchange {
     /// This came of the fetch.
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Insert => Step::Respond(insert::answer(outcome, self.now)),
+            State::Insert(receipt) => {
+                let answer = insert::answer(outcome, self.now);
+                Step::Respond(match receipt {
+                    Some(receipt) if answer.status == 202 => receipt.answer(self.now),
+                    _ => answer,
+                })
+            }
             State::Health => Step::Respond(health::answer(outcome)),
             State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
                 Ok(None) => Step::Respond(pending.answer()),
@@ -267,6 +305,12 @@ impl Exchange {
             None => Ok(Step::Respond(pending.answer())),
         }
     }
+}
+
+/// Who sent the request, as far as its head tells.
+fn sender(request: &Request<'_>) -> Sender {
+    let ip = request.client_ip.and_then(truncated_ip);
+    Sender { ip, place: request.place.clone().bounded() }
 }
 
 /// The site that may ask.
@@ -382,10 +426,10 @@ mod tests {
         let step = refused.body(b"\x01\x01\x04name\x06String\x04view");
         assert_eq!(told(step), (400, "bad_block".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert;
+        inserting.state = State::Insert(None);
         assert_eq!(told(inserting.upstream(&Outcome::TimedOut)), (503, "busy".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert;
+        inserting.state = State::Insert(None);
         assert_eq!(told(inserting.upstream(&rows(""))), (202, String::new()));
     }
 
@@ -481,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_worker_without_configuration_is_busy_and_says_so_under_health() {
-        let worker = Rc::new(Worker::new(&Environment::default()));
+        let worker = Rc::new(Worker::new(&Environment::default(), [1; 4]));
         let mut batch = Exchange::new(Rc::clone(&worker));
         assert_eq!(told(begin(&mut batch, "POST", &batch_path())), (503, "busy".into()));
         let Step::Respond(health) = begin(&mut Exchange::new(worker), "GET", "/v1/health") else {

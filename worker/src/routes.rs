@@ -1,6 +1,7 @@
 //! Method and path choose one route.
 
 use crate::answer::Answer;
+use crate::events::Form;
 use crate::refusal::{Code, Refusal};
 
 /// What a request asks for.
@@ -8,6 +9,8 @@ use crate::refusal::{Code, Refusal};
 pub enum Route<'a> {
     /// `POST /v1/batch`.
     Batch,
+    /// `POST /v1/events`, `POST /ingest-events`.
+    Events(Form),
     /// `GET /v1/query/<name>`.
     Query(&'a str),
     /// `POST /v1/query`: several at once.
@@ -27,6 +30,8 @@ impl<'a> Route<'a> {
     pub fn choose(method: &str, path: &'a str) -> Result<Self, Answer> {
         let route = match path {
             "/v1/batch" => Self::Batch,
+            "/v1/events" => Self::Events(Form::Events),
+            "/ingest-events" => Self::Events(Form::Ingest),
             "/v1/query" => Self::Queries,
             "/v1/health" => Self::Health,
             _ => match (path.strip_prefix("/v1/query/"), path.strip_prefix("/tallymark/")) {
@@ -45,7 +50,7 @@ impl<'a> Route<'a> {
 
     /// Whether the route takes a body.
     const fn posts(self) -> bool {
-        matches!(self, Self::Batch | Self::Queries)
+        matches!(self, Self::Batch | Self::Events(_) | Self::Queries)
     }
 
     /// The methods that the route takes.
@@ -68,6 +73,8 @@ mod tests {
     fn each_path_has_its_route() {
         for (method, path, route) in [
             ("POST", "/v1/batch", Route::Batch),
+            ("POST", "/v1/events", Route::Events(Form::Events)),
+            ("POST", "/ingest-events", Route::Events(Form::Ingest)),
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
@@ -86,8 +93,8 @@ mod tests {
             "/v1",
             "/v1/batch/",
             "/V1/batch",
-            "/v1/events",
-            "/ingest-events",
+            "/v1/events/",
+            "/ingest-event",
             "/v1/cdc",
             "/v1/sql",
         ] {

@@ -32,15 +32,19 @@ pub struct Worker(Rc<exchange::Worker>);
 
 #[wasm_bindgen]
 impl Worker {
-    /// Reads the environment that the platform hands to each request.
+    /// Reads the environment that the platform hands to each request; `seed` are 8 random words.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(environment: JsValue) -> Self {
+    pub fn new(environment: JsValue, seed: &[u32]) -> Self {
         // Each variable takes any type, so only an environment that is no object fails here; it
         // is then one without variables, which /v1/health tells.
         let environment: Environment =
             serde_wasm_bindgen::from_value(environment).unwrap_or_default();
-        Self(Rc::new(exchange::Worker::new(&environment)))
+        let mut words = seed.iter().copied().map(u64::from);
+        let seed = std::array::from_fn(|_| {
+            words.next().unwrap_or_default() << 32 | words.next().unwrap_or_default()
+        });
+        Self(Rc::new(exchange::Worker::new(&environment, seed)))
     }
 
     /// The header that holds the client's address, if any.
@@ -72,6 +76,7 @@ impl Exchange {
         url: &str,
         origin: Option<String>,
         fetch_site: Option<String>,
+        api_key: Option<String>,
         content_length: Option<String>,
         transfer_encoding: bool,
         client_ip: Option<String>,
@@ -85,6 +90,7 @@ impl Exchange {
             url,
             origin: origin.as_deref(),
             fetch_site: fetch_site.as_deref(),
+            api_key: api_key.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
             content_length: content_length.and_then(|text| text.parse().ok()),
             transfer_encoding,
