@@ -33,6 +33,7 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "LICENSE",
     "README.md",
     "engine-*.js",
+    "fallback-*.js",
     "index.d.ts",
     "index.js",
     "package.json",

@@ -32,10 +32,14 @@ const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
 // Queries are fetched at the first query, observers when they are turned on: neither is core.
 const optional = (file) => /^(queries|observe)/.test(file);
+// Fetched only where WebAssembly is refused, and then instead of it: no page has both.
+const isFallback = (file) => /^fallback/.test(file);
+const usual = scripts.filter((file) => !isFallback(file));
 
 /** The files of each stage; a later one holds the earlier one's. */
 export const stages = {
   firstEvent: [...withImports(entry)],
-  core: [...scripts.filter((file) => !optional(file)), ...wasm],
-  everything: [...scripts, ...wasm],
+  core: [...usual.filter((file) => !optional(file)), ...wasm],
+  everything: [...usual, ...wasm],
+  withoutWasm: scripts.filter((file) => !optional(file)),
 };

@@ -110,7 +110,10 @@ pub fn check_age(id_time: UnixMs, sent_at: UnixMs) -> Result<(), Refusal> {
 }
 
 /// The table of this name.
-fn known_table(name: &str) -> Result<&'static Table, Refusal> {
+///
+/// # Errors
+/// `bad_table`.
+pub fn known_table(name: &str) -> Result<&'static Table, Refusal> {
     if name == EVENTS.name {
         return Ok(&EVENTS);
     }

@@ -27,7 +27,6 @@ use crate::url::Url;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tallymark::rng::Rng;
-use tallymark::schema::EVENTS;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -230,14 +229,14 @@ impl Exchange {
                 Ok(Step::Fetch(insert::request(config, head.table, head.id, &block)))
             }
             State::Events(head, sender) => {
-                let id = head.id();
+                let (table, id) = (head.table(), head.id());
                 let events::Taken { block, receipt } =
                     head.take(body, &sender, self.now, config)?;
                 let Some(block) = block else {
                     return Ok(Step::Respond(receipt.answer(self.now)));
                 };
                 self.state = State::Insert(Some(receipt));
-                Ok(Step::Fetch(insert::request(config, &EVENTS, id, &block)))
+                Ok(Step::Fetch(insert::request(config, table, id, &block)))
             }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),

@@ -1,10 +1,10 @@
 //! Rows of JSON as the columns of one block.
 
-use super::row::{Row, TEXTS};
+use super::row::{NO_PROPERTIES, Row, TEXTS};
 use std::net::Ipv6Addr;
 use tallymark::block;
 use tallymark::column::{
-    Column, DateTime64, Float64, IPv6, Json, LowCardinality, Push, UInt32, Uuids,
+    Column, DateTime64, Float64, IPv6, LowCardinality, Push, Strings, UInt32, Uuids,
 };
 use tallymark::rng::Uuid;
 use tallymark::time::UnixMs;
@@ -20,7 +20,10 @@ pub struct Columns {
     occurred_at: DateTime64,
     session_id: Uuids,
     value: Float64,
-    properties: Json,
+    /// As the page sends them, as `String`: read as `JSON`, ClickHouse turns a text that looks like
+    /// a time into one (26.7.2.1).
+    properties: Strings,
+    has_properties: bool,
     ip: IPv6,
 }
 
@@ -36,7 +39,8 @@ impl Columns {
             occurred_at: DateTime64::default(),
             session_id: Uuids::default(),
             value: Float64::default(),
-            properties: Json::default(),
+            properties: Strings::default(),
+            has_properties: false,
             ip: IPv6::default(),
         }
     }
@@ -54,6 +58,7 @@ impl Columns {
         self.occurred_at.push(row.occurred_at.unwrap_or(self.happened_at));
         self.session_id.push(row.session_id);
         self.value.push(row.value);
+        self.has_properties |= row.properties != NO_PROPERTIES;
         self.properties.push(row.properties.as_str());
         self.ip.push(row.ip.unwrap_or(Ipv6Addr::UNSPECIFIED));
     }
@@ -85,7 +90,7 @@ impl Columns {
         if !self.value.is_all(1.0) {
             columns.push(("value", &self.value));
         }
-        if !self.properties.is_all_default() {
+        if self.has_properties {
             columns.push(("properties", &self.properties));
         }
         let mut body = Vec::with_capacity(block::encoded_len(&columns));

@@ -29,7 +29,7 @@ use columns::Columns;
 use row::{Fault, Names, Row};
 use serde::Serialize;
 use tallymark::rng::{Rng, Uuid};
-use tallymark::schema::EVENTS;
+use tallymark::schema::{EVENTS, Table};
 use tallymark::time::UnixMs;
 
 /// How the body is laid out.
@@ -49,6 +49,7 @@ pub struct Head {
     grant: Option<Grant>,
     key: String,
     origin: Option<String>,
+    table: &'static Table,
     id: Uuid,
     sent_at: UnixMs,
     /// When a row without a time happened, by the client's clock.
@@ -70,11 +71,11 @@ impl Grant {
 }
 
 impl Head {
-    /// Reads `k` or the header `x-api-key`, `id`, `at` and `b`. Without an `id` it draws one from
+    /// Reads `k` or the header `x-api-key`, `t`, `id`, `at` and `b`. Without an `id` it draws one from
     /// `rng`: every request is then a batch of its own.
     ///
     /// # Errors
-    /// `bad_key`, `bad_origin`, `bad_request`, `too_old`.
+    /// `bad_key`, `bad_origin`, `bad_table`, `bad_request`, `too_old`.
     pub fn read(
         form: Form,
         url: &Url<'_>,
@@ -84,10 +85,11 @@ impl Head {
         config: &Config,
         rng: &mut Rng,
     ) -> Result<Self, Refusal> {
-        let [mut key, mut id, mut at, mut bot_hint] = Default::default();
+        let [mut key, mut table, mut id, mut at, mut bot_hint] = Default::default();
         for (name, value) in url.parameters() {
             match &*name {
                 "k" => key = Some(value),
+                "t" => table = Some(value),
                 "id" => id = Some(value),
                 "at" => at = Some(value),
                 "b" => bot_hint = Some(value),
@@ -102,6 +104,7 @@ impl Head {
                 Some(Grant::of(site))
             }
         };
+        let table = table.map_or(Ok(&EVENTS), |name| batch::known_table(&name))?;
         let sent_at = at.map(|text| batch::sent_at(Some(&text), now)).transpose()?.unwrap_or(now);
         let (id, happened_at) = match id {
             Some(text) => {
@@ -116,11 +119,18 @@ impl Head {
             grant,
             key: key.unwrap_or_default(),
             origin: origin.map(str::to_owned),
+            table,
             id,
             sent_at,
             happened_at,
             bot_hint: bot_hint.unwrap_or_default().into_owned(),
         })
+    }
+
+    /// The table that the events go to.
+    #[must_use]
+    pub const fn table(&self) -> &'static Table {
+        self.table
     }
 
     /// The request's id: the client's own, or one drawn for it.
@@ -180,7 +190,7 @@ impl Head {
         }
         let head = batch::Head {
             site: grant.site,
-            table: &EVENTS,
+            table: self.table,
             id: self.id,
             sent_at: self.sent_at,
             bot_hint: self.bot_hint,
@@ -192,7 +202,7 @@ impl Head {
         } else {
             (sender, Ways::default())
         };
-        let block = block::finish(&columns.encode(), &head, &EVENTS, sender, received_at, ways)?;
+        let block = block::finish(&columns.encode(), &head, self.table, sender, received_at, ways)?;
         Ok(Taken { block: Some(block), receipt })
     }
 }
@@ -401,6 +411,7 @@ mod tests {
         assert_eq!(refused(""), Code::BadKey);
         assert_eq!(refused("k=pk_other"), Code::BadKey);
         assert_eq!(refused("k=pk_demo"), Code::BadOrigin);
+        assert_eq!(refused("k=pk_open&t=entity_totals"), Code::BadTable);
         assert_eq!(refused("k=pk_open&id=1"), Code::BadRequest);
         assert_eq!(refused("k=pk_open&id=0198c9a0-0000-4000-8000-000000000000"), Code::BadRequest);
         assert_eq!(refused("k=pk_open&at=now"), Code::BadRequest);

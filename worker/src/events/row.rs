@@ -33,6 +33,9 @@ pub const TEXTS: [(&str, bool, Length); 11] = [
     ("utm_campaign", false, Length::Cut),
 ];
 
+/// The object of no members: the empty text is no JSON.
+pub const NO_PROPERTIES: &str = "{}";
+
 /// What becomes of a text that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
@@ -72,7 +75,7 @@ pub struct Row {
     pub occurred_at: Option<UnixMs>,
     /// 1 when left out.
     pub value: f64,
-    /// Text of one JSON object that ClickHouse takes; empty when left out.
+    /// Text of one JSON object that ClickHouse takes; [`NO_PROPERTIES`] when left out.
     pub properties: String,
     /// As passed by a server.
     pub ip: Option<Ipv6Addr>,
@@ -99,7 +102,7 @@ impl Row {
             session_id: Uuid::default(),
             occurred_at: None,
             value: 1.0,
-            properties: String::new(),
+            properties: NO_PROPERTIES.into(),
             ip: None,
         };
         let (mut page_id, mut seq) = (None, None);
@@ -268,9 +271,6 @@ fn properties(value: Value) -> Result<String, Fault> {
     let Value::Object(members) = &value else {
         return Err(bad("properties must be an object"));
     };
-    if members.is_empty() {
-        return Ok(String::new());
-    }
     if !has_distinct_paths(members) {
         return Err(bad("properties name one path twice"));
     }
@@ -381,7 +381,7 @@ mod tests {
     fn s1_5_a_name_is_enough_and_null_is_as_left_out() {
         let row = parse(r#"{"name":"view"}"#).unwrap();
         assert_eq!((row.identity, row.occurred_at, row.value), (None, None, 1.0));
-        assert_eq!((row.session_id, row.properties.as_str()), (Uuid::default(), ""));
+        assert_eq!((row.session_id, row.properties.as_str()), (Uuid::default(), "{}"));
         let nulls = r#"{"name":"view","entity_id":null,"value":null,"page_id":null,"seq":null,
                         "occurred_at":null,"properties":null,"ip_address":null,"other":null}"#;
         assert_eq!(parse(nulls).unwrap(), row);

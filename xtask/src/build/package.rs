@@ -25,7 +25,6 @@ const ESBUILD: &[&str] = &[
     "--minify",
     "--target=es2022",
     "--external:*.wasm",
-    "--alias:#glue=./target/page-bindgen/tallymark.js",
     "--outdir=pkg",
 ];
 
