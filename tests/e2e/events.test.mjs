@@ -239,6 +239,37 @@ describe("S2.3 S2.4 events as JSON", () => {
   });
 });
 
+test("properties are refused exactly where ClickHouse would refuse the whole block", async () => {
+  const objects = [
+    '{"a":1,"a.b":2}',
+    '{"a":{},"a.b":1}',
+    '{"":{"a":1},"a":2}',
+    '{"":{"a":1},".a":2}',
+    '{"a":{"":1},"a.":2}',
+    '{"a":{"b.c":1},"a.b":{"c":2}}',
+    '{"a":[{"b":{"c":1},"b.c":2}]}',
+    '{"a":[{"b":1},{"b":2}],"b":1}',
+    '{"a":[[{"b":{"c":1},"b.c":2}]]}',
+    '{"a\\u0000":1,"a":2}',
+  ];
+  const straight = async (properties, at) => {
+    const body = `INSERT INTO events (entity_id, properties) VALUES ('straight${at}', '${properties.replaceAll("\\", "\\\\")}')`;
+    return stack.query(body, { role: "insert" }).then(
+      () => true,
+      (error) => assert.match(error.message, /Duplicate path/) ?? false,
+    );
+  };
+  const taken = await Promise.all(objects.map(straight));
+  assert.deepEqual(taken.filter(Boolean).length, 5);
+  const lines = objects.map((properties) => `{"name":"view","properties":${properties}}`);
+  const { status, body } = await send(lines.join("\n"));
+  assert.equal(status, 202);
+  assert.deepEqual(
+    body.refused.map(({ index }) => index),
+    taken.flatMap((isTaken, index) => (isTaken ? [] : [index])),
+  );
+});
+
 describe("a refused request leaves nothing behind:", () => {
   const body = JSON.stringify([{ name: "view", entity_id: "refused" }]);
   const cases = [

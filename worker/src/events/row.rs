@@ -4,6 +4,7 @@ use super::time;
 use crate::refusal::Code;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES, STRING_BYTES};
 use tallymark::rng::Uuid;
@@ -271,27 +272,34 @@ fn properties(value: Value) -> Result<String, Fault> {
     let Value::Object(members) = &value else {
         return Err(bad("properties must be an object"));
     };
-    if !has_distinct_paths(members) {
-        return Err(bad("properties name one path twice"));
-    }
     let text = value.to_string();
     if text.len() > STRING_BYTES {
         return Err(bad(format!("properties have more than {STRING_BYTES} bytes")));
+    }
+    if !has_distinct_paths(members) {
+        return Err(bad("properties name one path twice"));
     }
     Ok(text)
 }
 
 /// Whether no two members, at whatever depth, have one path; objects in arrays each on their own.
+///
+/// By the paths' hashes: written out, some kilobytes of one long name over many short ones would
+/// become megabytes. Equal paths have equal hashes, so none is missed.
 fn has_distinct_paths(object: &Map<String, Value>) -> bool {
     let mut paths = BTreeSet::new();
-    let mut open = vec![(String::new(), object)];
+    let mut open = vec![(DefaultHasher::new(), object)];
     while let Some((prefix, object)) = open.pop() {
         for (name, value) in object {
-            let path = format!("{prefix}{name}");
+            let mut path = prefix.clone();
+            path.write(name.as_bytes());
             match value {
-                Value::Object(inner) => open.push((path + ".", inner)),
+                Value::Object(inner) => {
+                    path.write(b".");
+                    open.push((path, inner));
+                }
                 Value::Array(elements) if !elements.iter().all(is_distinct) => return false,
-                _ if !paths.insert(path) => return false,
+                _ if !paths.insert(path.finish()) => return false,
                 _ => {}
             }
         }
