@@ -1,4 +1,4 @@
-//! What holds for every body of `/v1/events` and `/ingest-events`: reading it never panics and
+//! What holds for every body of `/v1/events`, `/ingest-events` and `/v1/cdc`: reading it never panics and
 //! allocates within a bound; each row is taken or refused, in order; what is taken is one block of
 //! the table whose rows have their own place, and properties that ClickHouse takes; the same
 //! request gives the same bytes.
@@ -10,6 +10,7 @@ use tallymark::block;
 use tallymark::limits::BLOCK_ROWS;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::UnixMs;
+use tallymark_worker::cdc::Changes;
 use tallymark_worker::config::Config;
 use tallymark_worker::enrich::Sender;
 use tallymark_worker::events::{Form, Head, Taken};
@@ -27,12 +28,14 @@ const ENVIRONMENT: &str = r#"{
     "CLICKHOUSE_URL": "http://ch.test:8123",
     "CLICKHOUSE_INSERT_USER": "writer",
     "CLICKHOUSE_READ_USER": "reader",
-    "SITES": "[{\"site\":\"a\",\"key\":\"page\",\"origins\":[\"*\"]},{\"site\":\"a\",\"key\":\"server\",\"kind\":\"server\"}]"
+    "SITES": "[{\"site\":\"a\",\"key\":\"page\",\"origins\":[\"*\"]},{\"site\":\"a\",\"key\":\"server\",\"kind\":\"server\"}]",
+    "CDC_RULES": "[{\"table\":\"a.b\",\"on\":[\"create\",\"update\",\"delete\",\"read\"],\"event\":{\"name\":\"a\",\"entity_id\":{\"column\":\"id\"},\"value\":{\"delta\":\"n\"},\"occurred_at\":{\"column\":\"t\",\"unit\":\"us\"},\"properties\":{\"p\":{\"column\":\"p\"}}}}]"
 }"#;
 
 /// Panics if anything that should hold does not hold for `body`.
 pub fn holds(body: &[u8]) {
     let config = Config::read(&serde_json::from_str(ENVIRONMENT).unwrap()).unwrap();
+    changes_hold(body, &config);
     for (form, api_key) in [
         (Form::Events, None),
         (Form::Events, Some("server")),
@@ -51,6 +54,18 @@ pub fn holds(body: &[u8]) {
         }
         // Not assert_eq!: printing two blocks would take longer than finding them.
         assert!(taken == take(form, api_key, body, &config, NOW), "one request, two results");
+    }
+}
+
+/// The same for changes: what becomes an insert is one block under its id.
+fn changes_hold(body: &[u8], config: &Config) {
+    let read = || Changes::read(body, "a", UnixMs(NOW), config);
+    let (Ok(mut changes), Ok(mut again)) = (read(), read()) else { return };
+    while let Some((id, body)) = changes.next_insert() {
+        let block = block::walk(&body).unwrap();
+        assert!(block.column("batch_id").unwrap().values::<Uuid>().unwrap().all(|own| own == id));
+        assert!(id.v7_time().is_some());
+        assert!(again.next_insert().is_some_and(|(same, _)| same == id));
     }
 }
 

@@ -135,6 +135,11 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
         ("paths", r#"[{"name":"a","properties":{"a.b":1,"a":{"c":2}}}]"#.into()),
         ("ingest", r#"{"api_key":"page","events":[{"event_name":"a","user_id":"u"}]}"#.into()),
         ("none", "[]".into()),
+        (
+            "change",
+            r#"{"before":{"id":1,"n":1},"after":{"id":1,"n":3,"t":5,"p":{"a.b":1}},"source":{"name":"s","db":"d","schema":"a","table":"b","txId":5,"lsn":7,"ts_ms":1795435200000},"op":"u"}"#.into(),
+        ),
+        ("tombstone", r#"{"schema":null,"payload":null}"#.into()),
     ];
     bodies.map(|(name, body)| (name.to_owned(), body.into_bytes())).into()
 }

@@ -1,5 +1,6 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
+use crate::cdc::Rules;
 use crate::limits;
 use crate::sites::Sites;
 use serde::Deserialize;
@@ -20,6 +21,7 @@ pub struct Environment {
     body_bytes: Option<Variable>,
     upstream_timeout_ms: Option<Variable>,
     client_ip_header: Option<Variable>,
+    cdc_rules: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -56,7 +58,7 @@ impl std::fmt::Debug for User {
 }
 
 /// Everything that the worker is told by its environment, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `CLICKHOUSE_URL`, without a slash at its end.
     pub clickhouse_url: String,
@@ -75,6 +77,8 @@ pub struct Config {
     /// `CLIENT_IP_HEADER`, lower case: the header that holds the client's address. Only a proxy
     /// that sets it on every request makes it true, hence none by default.
     pub client_ip_header: Option<String>,
+    /// `CDC_RULES`: what changes of a database mean; none by default.
+    pub cdc_rules: Rules,
 }
 
 impl Config {
@@ -123,6 +127,7 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
         let (
             Some(clickhouse_url),
             Some(database),
@@ -134,6 +139,7 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(cdc_rules),
         ) = (
             url,
             database,
@@ -145,6 +151,7 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            cdc_rules,
         )
         else {
             return Err(problems.0);
@@ -158,6 +165,7 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            cdc_rules,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! begin ─┬─> Respond                                  refused, preflight
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch, events
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes
 //!        ├─> Fetch ── upstream ──> Respond            one query, health
 //!        └─> Asset ── asset ──> Relay                 a file
 //! ```
@@ -12,6 +12,7 @@ use crate::answer::Answer;
 use crate::assets;
 use crate::batch::Head;
 use crate::block;
+use crate::cdc::{self, Changes};
 use crate::config::{Config, Environment, Problem};
 use crate::enrich::{Place, Sender, truncated_ip};
 use crate::events::{self, Receipt};
@@ -27,6 +28,7 @@ use crate::url::Url;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tallymark::rng::Rng;
+use tallymark::schema::EVENTS;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -103,6 +105,10 @@ enum State {
     Batch(Head, Sender),
     /// The body of events as JSON.
     Events(events::Head, Sender),
+    /// The body of changes for this site.
+    Changes(String),
+    /// ClickHouse's answer to the insert of one of these changes.
+    Change(Changes),
     /// ClickHouse's answer to an insert; for events, what the client is told of them.
     Insert(Option<Receipt>),
     /// The body with several queries of this site.
@@ -196,6 +202,12 @@ impl Exchange {
                 self.state = State::Events(head, sender(request));
                 read(request, config.body_bytes)
             }
+            Route::Changes => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                self.state = State::Changes(cdc::authorize(&url, origin, request.api_key, config)?);
+                read(request, config.body_bytes)
+            }
             Route::Queries => {
                 self.state = State::Queries(site(request, &url, worker.config()?)?);
                 read(request, limits::QUERY_BODY_BYTES)
@@ -220,7 +232,9 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Events(..) | State::Queries(_) if body.len() > cap_bytes => {
+            State::Batch(..) | State::Events(..) | State::Changes(_) | State::Queries(_)
+                if body.len() > cap_bytes =>
+            {
                 Err(too_large(cap_bytes))
             }
             State::Batch(head, sender) => {
@@ -238,6 +252,9 @@ impl Exchange {
                 self.state = State::Insert(Some(receipt));
                 Ok(Step::Fetch(insert::request(config, table, id, &block)))
             }
+            State::Changes(site) => {
+                Ok(self.next_change(Changes::read(body, &site, self.now, config)?, config))
+            }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),
         }
@@ -253,7 +270,9 @@ impl Exchange {
     /// The most that the awaited body may have.
     fn cap_bytes(&self) -> usize {
         match (&self.state, &self.worker.config) {
-            (State::Batch(..) | State::Events(..), Ok(config)) => config.body_bytes,
+            (State::Batch(..) | State::Events(..) | State::Changes(_), Ok(config)) => {
+                config.body_bytes
+            }
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -267,6 +286,15 @@ impl Exchange {
                     Some(receipt) if answer.status == 202 => receipt.answer(self.now),
                     _ => answer,
                 })
+            }
+            State::Change(changes) => {
+                let answer = insert::answer(outcome, self.now);
+                let worker = Rc::clone(&self.worker);
+                match worker.config() {
+                    Ok(config) if answer.status == 202 => self.next_change(changes, config),
+                    // The connector sends all of them again; those before are known by then.
+                    _ => Step::Respond(answer),
+                }
             }
             State::Health => Step::Respond(health::answer(outcome)),
             State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
@@ -288,6 +316,16 @@ impl Exchange {
                 assets::headers(&file, status).map_or_else(Step::Respond, Step::Relay)
             }
             _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    fn next_change(&mut self, mut changes: Changes, config: &Config) -> Step {
+        match changes.next_insert() {
+            Some((id, block)) => {
+                self.state = State::Change(changes);
+                Step::Fetch(insert::request(config, &EVENTS, id, &block))
+            }
+            None => Step::Respond(changes.answer(self.now)),
         }
     }
 

@@ -19,6 +19,7 @@
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
+//! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
@@ -40,6 +41,7 @@ pub mod answer;
 pub mod assets;
 pub mod batch;
 pub mod block;
+pub mod cdc;
 pub mod config;
 pub mod enrich;
 pub mod events;

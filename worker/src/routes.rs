@@ -11,6 +11,8 @@ pub enum Route<'a> {
     Batch,
     /// `POST /v1/events`, `POST /ingest-events`.
     Events(Form),
+    /// `POST /v1/cdc`.
+    Changes,
     /// `GET /v1/query/<name>`.
     Query(&'a str),
     /// `POST /v1/query`: several at once.
@@ -32,6 +34,7 @@ impl<'a> Route<'a> {
             "/v1/batch" => Self::Batch,
             "/v1/events" => Self::Events(Form::Events),
             "/ingest-events" => Self::Events(Form::Ingest),
+            "/v1/cdc" => Self::Changes,
             "/v1/query" => Self::Queries,
             "/v1/health" => Self::Health,
             _ => match (path.strip_prefix("/v1/query/"), path.strip_prefix("/tallymark/")) {
@@ -50,7 +53,7 @@ impl<'a> Route<'a> {
 
     /// Whether the route takes a body.
     const fn posts(self) -> bool {
-        matches!(self, Self::Batch | Self::Events(_) | Self::Queries)
+        matches!(self, Self::Batch | Self::Events(_) | Self::Changes | Self::Queries)
     }
 
     /// The methods that the route takes.
@@ -75,6 +78,7 @@ mod tests {
             ("POST", "/v1/batch", Route::Batch),
             ("POST", "/v1/events", Route::Events(Form::Events)),
             ("POST", "/ingest-events", Route::Events(Form::Ingest)),
+            ("POST", "/v1/cdc", Route::Changes),
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
@@ -95,7 +99,7 @@ mod tests {
             "/V1/batch",
             "/v1/events/",
             "/ingest-event",
-            "/v1/cdc",
+            "/v1/cdc/",
             "/v1/sql",
         ] {
             for method in ["GET", "POST", "OPTIONS"] {

@@ -11,10 +11,13 @@
 //! | `occurred_at` | the time in the request's id, by its client's clock |
 //! | anything else | the column's DEFAULT |
 
-mod body;
+pub mod body;
 mod columns;
 mod row;
 mod time;
+
+pub use columns::Columns;
+pub use row::{Fault, Names, Row, bad};
 
 use crate::answer::Answer;
 use crate::batch;
@@ -25,8 +28,6 @@ use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
 use crate::sites::Site;
 use crate::url::Url;
-use columns::Columns;
-use row::{Fault, Names, Row};
 use serde::Serialize;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::schema::{EVENTS, Table};

@@ -59,7 +59,8 @@ pub struct Fault {
     pub message: String,
 }
 
-fn bad(message: impl Into<String>) -> Fault {
+/// A fault of the event's own.
+pub fn bad(message: impl Into<String>) -> Fault {
     Fault { code: Code::BadEvent, message: message.into() }
 }
 
@@ -97,6 +98,14 @@ impl Row {
             let what = if error.is_data() { "no JSON object" } else { "no JSON" };
             bad(format!("the event is {what}: column {}", error.column()))
         })?;
+        Self::read(members, names, is_server)
+    }
+
+    /// The same for members that are read already.
+    ///
+    /// # Errors
+    /// Those of [`Row::parse`], but for the text's own.
+    pub fn read(members: Map<String, Value>, names: Names, is_server: bool) -> Result<Self, Fault> {
         let mut row = Self {
             texts: Default::default(),
             identity: None,
