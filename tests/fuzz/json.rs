@@ -21,6 +21,9 @@ use tallymark_worker::url::Url;
 const NOW: i64 = 1_795_435_200_000;
 const URL: &str = "https://edge.test/?k=page&id=01a20846-fe00-7000-8000-000000000001";
 
+/// How that id ends.
+const LAST: &[u8] = b"000000000001";
+
 /// A body of some kilobytes, its rows, their columns and the block.
 const TAKE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -46,7 +49,7 @@ pub fn holds(body: &[u8]) {
         let taken = take(form, api_key, body, &config, NOW);
         ALLOCATOR.set_limit(usize::MAX).unwrap();
         match &taken {
-            Ok(taken) => taken_holds(taken),
+            Ok(taken) => taken_holds(taken, body),
             Err(refusal) => {
                 let known = [Code::BadRequest, Code::BadBlock, Code::TooLarge, Code::BadKey];
                 assert!(known.contains(&refusal.code), "{refusal:?}");
@@ -88,7 +91,7 @@ fn take(
     )
 }
 
-fn taken_holds(taken: &Taken) {
+fn taken_holds(taken: &Taken, sent: &[u8]) {
     let receipt = &taken.receipt;
     let rows = receipt.taken + receipt.refused.len();
     assert!(rows <= BLOCK_ROWS);
@@ -104,6 +107,10 @@ fn taken_holds(taken: &Taken) {
     assert!(block.column("name").unwrap().texts().unwrap().all(|name| !name.is_empty()));
     if let Some(properties) = block.column("properties") {
         properties.texts().unwrap().for_each(|text| assert!(is_taken_by_clickhouse(text), "{text}"));
+    }
+    // Whoever names the request's own id as a page's says what stands where.
+    if sent.windows(LAST.len()).any(|window| window == LAST) {
+        return;
     }
     let own = block.column("batch_id").unwrap().values::<Uuid>().unwrap().next().unwrap();
     let pages = block.column("page_id").unwrap().values::<Uuid>().unwrap();
