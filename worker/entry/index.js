@@ -3,6 +3,7 @@
 
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
+import { agentOf } from "./agent.js";
 import { readAll, readUnder } from "./body.js";
 
 initSync({ module });
@@ -29,11 +30,13 @@ class Shared {
   constructor(env) {
     this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    this.readsAgents = this.worker.readsAgents();
   }
 }
 
 async function run(exchange, request, env) {
   const { headers, cf } = request;
+  const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
   let step = exchange.begin(
     request.method,
     request.url,
@@ -46,6 +49,10 @@ async function run(exchange, request, env) {
     cf?.country,
     cf?.region,
     cf?.city,
+    agent?.browser,
+    agent?.os,
+    agent?.device,
+    agent?.isBot ?? false,
     Date.now(),
   );
   let file;

@@ -75,12 +75,12 @@ struct EdgeColumns {
     received_at: DateTime64,
     batch_id: Uuids,
     ip: Option<IPv6>,
-    texts: [(&'static str, LowCardinality); 4],
+    texts: [(&'static str, LowCardinality); 7],
 }
 
 impl EdgeColumns {
     fn new(head: &Head, sender: &Sender, received_at: UnixMs, rows: usize) -> Self {
-        let place = &sender.place;
+        let Sender { place, agent, .. } = sender;
         Self {
             site: repeated_text(&head.site, rows),
             received_at: repeated(received_at, rows),
@@ -90,7 +90,10 @@ impl EdgeColumns {
                 ("country", repeated_text(&place.country, rows)),
                 ("region", repeated_text(&place.region, rows)),
                 ("city", repeated_text(&place.city, rows)),
-                ("bot", repeated_text(enrich::bot(&head.bot_hint), rows)),
+                ("browser", repeated_text(&agent.browser, rows)),
+                ("os", repeated_text(&agent.os, rows)),
+                ("device", repeated_text(&agent.device, rows)),
+                ("bot", repeated_text(enrich::bot(&head.bot_hint, agent), rows)),
             ],
         }
     }
@@ -222,6 +225,8 @@ mod tests {
     fn what_is_known_of_the_sender_is_there_and_nothing_else() {
         let mut sender = Sender { ip: enrich::truncated_ip("203.0.113.9"), ..Sender::default() };
         sender.place.country = "DE".into();
+        sender.agent.browser = "Firefox".into();
+        sender.agent.device = "desktop".into();
         let head = Head { bot_hint: "webdriver".into(), ..head() };
         let out = complete(&body(&[NOW]), &head, &EVENTS, &sender, UnixMs(NOW)).unwrap();
         let block = block::walk(&out).unwrap();
@@ -229,6 +234,8 @@ mod tests {
         assert_eq!(text("country"), Some("DE"));
         assert_eq!(text("bot"), Some("webdriver"));
         assert_eq!((text("region"), text("city")), (None, None));
+        assert_eq!((text("browser"), text("os")), (Some("Firefox"), None));
+        assert_eq!(text("device"), Some("desktop"));
         let ip = block.column("ip").unwrap().data();
         assert_eq!(ip, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113, 0]);
     }

@@ -22,6 +22,7 @@ pub struct Environment {
     upstream_timeout_ms: Option<Variable>,
     client_ip_header: Option<Variable>,
     cdc_rules: Option<Variable>,
+    user_agent: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -79,6 +80,8 @@ pub struct Config {
     pub client_ip_header: Option<String>,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
+    /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
+    pub reads_agents: bool,
 }
 
 impl Config {
@@ -128,6 +131,8 @@ impl Config {
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
+        let reads_agents =
+            problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let (
             Some(clickhouse_url),
             Some(database),
@@ -140,6 +145,7 @@ impl Config {
             Some(upstream_timeout_ms),
             Some(client_ip_header),
             Some(cdc_rules),
+            Some(reads_agents),
         ) = (
             url,
             database,
@@ -152,6 +158,7 @@ impl Config {
             upstream_timeout_ms,
             client_ip_header,
             cdc_rules,
+            reads_agents,
         )
         else {
             return Err(problems.0);
@@ -166,6 +173,7 @@ impl Config {
             upstream_timeout_ms,
             client_ip_header,
             cdc_rules,
+            reads_agents,
         })
     }
 }
@@ -243,6 +251,14 @@ fn header_name(text: &str) -> Result<Option<String>, String> {
     Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
 }
 
+fn reads_agents(text: &str) -> Result<bool, String> {
+    match text {
+        "store" => Ok(true),
+        "ignore" => Ok(false),
+        _ => Err("must be \"store\" or \"ignore\"".into()),
+    }
+}
+
 /// A whole number within bounds.
 fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
     text: &str,
@@ -299,6 +315,7 @@ mod tests {
         );
         assert_eq!((config.body_bytes, config.upstream_timeout_ms), (1_000_000, 10_000));
         assert_eq!(config.client_ip_header, None);
+        assert!(config.reads_agents && config.cdc_rules.is_empty());
     }
 
     #[test]
@@ -342,6 +359,12 @@ mod tests {
             ("BODY_BYTES", Some("\"many\""), "must be a whole number from 1000 to 2000000"),
             ("UPSTREAM_TIMEOUT_MS", Some("99"), "must be a whole number from 100 to 60000"),
             ("CLIENT_IP_HEADER", Some("\"a b\""), header),
+            (
+                "CDC_RULES",
+                Some("\"[{}]\""),
+                "must be JSON, a list of rules: missing field `table` at line 1 column 3",
+            ),
+            ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
         ] {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");

@@ -14,7 +14,7 @@ use crate::batch::Head;
 use crate::block;
 use crate::cdc::{self, Changes};
 use crate::config::{Config, Environment, Problem};
-use crate::enrich::{Place, Sender, truncated_ip};
+use crate::enrich::{Agent, Place, Sender, truncated_ip};
 use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert;
@@ -62,6 +62,8 @@ pub struct Request<'a> {
     pub client_ip: Option<&'a str>,
     /// Where the platform says that the request comes from.
     pub place: Place,
+    /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
+    pub agent: Agent,
     /// The time.
     pub now: UnixMs,
 }
@@ -139,6 +141,12 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<&str> {
         self.config.as_ref().ok().and_then(|config| config.client_ip_header.as_deref())
+    }
+
+    /// Whether `User-Agent` is to be read.
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| config.reads_agents)
     }
 
     fn config(&self) -> Result<&Config, Answer> {
@@ -347,7 +355,8 @@ impl Exchange {
 /// Who sent the request, as far as its head tells.
 fn sender(request: &Request<'_>) -> Sender {
     let ip = request.client_ip.and_then(truncated_ip);
-    Sender { ip, place: request.place.clone().bounded() }
+    let (place, agent) = (request.place.clone().bounded(), request.agent.clone().bounded());
+    Sender { ip, place, agent }
 }
 
 /// The site that may ask.

@@ -3,7 +3,7 @@
 
 use crate::answer::Answer;
 use crate::config::Environment;
-use crate::enrich::Place;
+use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
 use crate::upstream::{Outcome, Reply};
 use std::rc::Rc;
@@ -53,6 +53,13 @@ impl Worker {
     pub fn client_ip_header(&self) -> Option<String> {
         self.0.client_ip_header().map(str::to_owned)
     }
+
+    /// Whether the header `User-Agent` is to be read.
+    #[wasm_bindgen(js_name = readsAgents)]
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.0.reads_agents()
+    }
 }
 
 /// One request; see [`exchange::Exchange`].
@@ -83,6 +90,10 @@ impl Exchange {
         country: Option<String>,
         region: Option<String>,
         city: Option<String>,
+        browser: Option<String>,
+        os: Option<String>,
+        device: Option<String>,
+        is_bot: bool,
         now: f64,
     ) -> JsValue {
         let step = self.0.begin(&Request {
@@ -99,6 +110,12 @@ impl Exchange {
                 country: country.unwrap_or_default(),
                 region: region.unwrap_or_default(),
                 city: city.unwrap_or_default(),
+            },
+            agent: Agent {
+                browser: browser.unwrap_or_default(),
+                os: os.unwrap_or_default(),
+                device: device.unwrap_or_default(),
+                is_bot,
             },
             // Date.now() is whole milliseconds, far inside an i64.
             now: UnixMs(now as i64),
