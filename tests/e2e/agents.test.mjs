@@ -63,7 +63,7 @@ test("a batch is stored with browser, system and device, and with the reason for
   }
 });
 
-test("S0.17 bots are kept, and no query counts them", async () => {
+test("bots are kept, and no query counts them", async () => {
   const send = (agent) =>
     fetch(batchUrl(stack.site), {
       method: "POST",

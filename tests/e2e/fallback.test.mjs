@@ -111,7 +111,7 @@ test("a CSP with 'wasm-unsafe-eval' gets the engine and never fetches the fallba
   assert.deepEqual(await valuesOf("permissive"), upTo(3));
 });
 
-test("S4.20 a CSP without 'wasm-unsafe-eval' gets the fallback, and its events arrive", async (t) => {
+test("a CSP without 'wasm-unsafe-eval' gets the fallback, and its events arrive", async (t) => {
   const { page, fetched } = await openPage(t, worker());
   const from = toWorker.requests.length;
   assert.deepEqual(await trackAndFlush(page, "refused", 30), {
