@@ -10,6 +10,7 @@ use tallymark::block;
 use tallymark::limits::BLOCK_ROWS;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::UnixMs;
+use tallymark_worker::batch::Head as Batch;
 use tallymark_worker::cdc::Changes;
 use tallymark_worker::config::Config;
 use tallymark_worker::enrich::Sender;
@@ -64,11 +65,11 @@ pub fn holds(body: &[u8]) {
 fn changes_hold(body: &[u8], config: &Config) {
     let read = || Changes::read(body, "a", UnixMs(NOW), config);
     let (Ok(mut changes), Ok(mut again)) = (read(), read()) else { return };
-    while let Some((id, body)) = changes.next_insert() {
+    while let Some((Batch { id, .. }, body)) = changes.next_batch() {
         let block = block::walk(&body).unwrap();
         assert!(block.column("batch_id").unwrap().values::<Uuid>().unwrap().all(|own| own == id));
         assert!(id.v7_time().is_some());
-        assert!(again.next_insert().is_some_and(|(same, _)| same == id));
+        assert!(again.next_batch().is_some_and(|(same, _)| same.id == id));
     }
 }
 
@@ -98,7 +99,7 @@ fn taken_holds(taken: &Taken, sent: &[u8]) {
     let refused: BTreeSet<usize> = receipt.refused.iter().map(|refused| refused.index).collect();
     assert!(refused.len() == receipt.refused.len() && refused.iter().all(|&index| index < rows));
     assert!(receipt.refused.iter().all(|refused| !refused.message.is_empty()));
-    let Some(body) = &taken.block else {
+    let Some((_, body)) = &taken.batch else {
         assert_eq!(receipt.taken, 0);
         return;
     };

@@ -28,7 +28,6 @@ use crate::url::Url;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tallymark::rng::Rng;
-use tallymark::schema::EVENTS;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -96,6 +95,18 @@ pub struct Exchange {
     worker: Rc<Worker>,
     now: UnixMs,
     state: State,
+    after: After,
+}
+
+/// What follows once a batch is durable.
+#[derive(Debug)]
+enum After {
+    /// The client is told so.
+    Tell,
+    /// The client is told which of its events were taken.
+    Receipt(Receipt),
+    /// The next of these changes is stored.
+    Changes(Changes),
 }
 
 /// What the entry's next call will be about.
@@ -109,10 +120,8 @@ enum State {
     Events(events::Head, Sender),
     /// The body of changes for this site.
     Changes(String),
-    /// ClickHouse's answer to the insert of one of these changes.
-    Change(Changes),
-    /// ClickHouse's answer to an insert; for events, what the client is told of them.
-    Insert(Option<Receipt>),
+    /// ClickHouse's answer to an insert.
+    Insert,
     /// The body with several queries of this site.
     Queries(String),
     /// ClickHouse's answer to the next of these queries.
@@ -162,7 +171,7 @@ impl Exchange {
     /// An exchange that waits for its begin.
     #[must_use]
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, now: UnixMs(0), state: State::Idle }
+        Self { worker, now: UnixMs(0), state: State::Idle, after: After::Tell }
     }
 
     /// The request is there, its body not yet read.
@@ -247,21 +256,20 @@ impl Exchange {
             }
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                self.state = State::Insert(None);
-                Ok(Step::Fetch(insert::request(config, head.table, head.id, &block)))
+                Ok(self.store(config, &head, &block))
             }
             State::Events(head, sender) => {
-                let (table, id) = (head.table(), head.id());
-                let events::Taken { block, receipt } =
+                let events::Taken { batch, receipt } =
                     head.take(body, &sender, self.now, config)?;
-                let Some(block) = block else {
+                let Some((head, block)) = batch else {
                     return Ok(Step::Respond(receipt.answer(self.now)));
                 };
-                self.state = State::Insert(Some(receipt));
-                Ok(Step::Fetch(insert::request(config, table, id, &block)))
+                self.after = After::Receipt(receipt);
+                Ok(self.store(config, &head, &block))
             }
             State::Changes(site) => {
-                Ok(self.next_change(Changes::read(body, &site, self.now, config)?, config))
+                let changes = Changes::read(body, &site, self.now, config)?;
+                Ok(self.store_next(config, changes))
             }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),
@@ -288,22 +296,7 @@ impl Exchange {
     /// This came of the fetch.
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Insert(receipt) => {
-                let answer = insert::answer(outcome, self.now);
-                Step::Respond(match receipt {
-                    Some(receipt) if answer.status == 202 => receipt.answer(self.now),
-                    _ => answer,
-                })
-            }
-            State::Change(changes) => {
-                let answer = insert::answer(outcome, self.now);
-                let worker = Rc::clone(&self.worker);
-                match worker.config() {
-                    Ok(config) if answer.status == 202 => self.next_change(changes, config),
-                    // The connector sends all of them again; those before are known by then.
-                    _ => Step::Respond(answer),
-                }
-            }
+            State::Insert => self.settled(insert::answer(outcome, self.now)),
             State::Health => Step::Respond(health::answer(outcome)),
             State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
                 Ok(None) => Step::Respond(pending.answer()),
@@ -327,13 +320,34 @@ impl Exchange {
         }
     }
 
-    fn next_change(&mut self, mut changes: Changes, config: &Config) -> Step {
-        match changes.next_insert() {
-            Some((id, block)) => {
-                self.state = State::Change(changes);
-                Step::Fetch(insert::request(config, &EVENTS, id, &block))
+    /// Hands a complete block to the store; its answer comes to [`Exchange::settled`].
+    fn store(&mut self, config: &Config, head: &Head, block: &[u8]) -> Step {
+        self.state = State::Insert;
+        Step::Fetch(insert::request(config, head.table, head.id, block))
+    }
+
+    fn store_next(&mut self, config: &Config, mut changes: Changes) -> Step {
+        match changes.next_batch() {
+            Some((head, block)) => {
+                self.after = After::Changes(changes);
+                self.store(config, &head, &block)
             }
             None => Step::Respond(changes.answer(self.now)),
+        }
+    }
+
+    /// The store has answered. A failure ends it: whoever sent changes sends all of them again, and
+    /// those that were stored before are known by then.
+    fn settled(&mut self, answer: Answer) -> Step {
+        let worker = Rc::clone(&self.worker);
+        match (std::mem::replace(&mut self.after, After::Tell), worker.config()) {
+            (After::Receipt(receipt), _) if answer.status == 202 => {
+                Step::Respond(receipt.answer(self.now))
+            }
+            (After::Changes(changes), Ok(config)) if answer.status == 202 => {
+                self.store_next(config, changes)
+            }
+            _ => Step::Respond(answer),
         }
     }
 
@@ -393,7 +407,7 @@ fn out_of_turn() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, worker};
+    use crate::testing::{NOW, environment_with_rules, worker};
     use crate::upstream::Reply;
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
@@ -472,11 +486,86 @@ mod tests {
         let step = refused.body(b"\x01\x01\x04name\x06String\x04view");
         assert_eq!(told(step), (400, "bad_block".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert(None);
+        inserting.state = State::Insert;
         assert_eq!(told(inserting.upstream(&Outcome::TimedOut)), (503, "busy".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert(None);
+        inserting.state = State::Insert;
         assert_eq!(told(inserting.upstream(&rows(""))), (202, String::new()));
+    }
+
+    /// The token of a step that inserts.
+    fn token(step: &Step) -> String {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        let (_, after) = request.url.split_once("insert_deduplication_token=").unwrap();
+        after[..36].to_owned()
+    }
+
+    fn body_of(step: Step) -> (u16, String) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    }
+
+    #[test]
+    fn events_are_taken_only_after_the_sink_s_answer() {
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let sent = || {
+            let mut exchange = exchange();
+            let step = begin(&mut exchange, "POST", &path);
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            let step = exchange.body(b"[{\"name\":\"a\"},7]");
+            assert_eq!(token(&step), ID);
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[{"index":1,"code":"bad_event","message":"the event is no JSON object: column 1"}]}"#;
+        assert_eq!(body_of(sent().upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(told(sent().upstream(&Outcome::Failed)), (503, "busy".into()));
+        // Nothing to store, nothing to wait for.
+        let mut none = exchange();
+        begin(&mut none, "POST", &path);
+        let nothing = r#"{"now":1795435200000,"taken":0,"refused":[]}"#;
+        assert_eq!(body_of(none.body(b"[]")), (202, nothing.into()));
+        let mut large = exchange();
+        begin(&mut large, "POST", &path);
+        assert_eq!(told(large.too_large()), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn without_an_id_each_request_of_a_worker_has_a_token_of_its_own() {
+        let worker = worker();
+        let token = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            begin(&mut exchange, "POST", "/v1/events?k=pk_open");
+            token(&exchange.body(b"[{\"name\":\"a\"}]"))
+        };
+        assert_ne!(token(), token());
+    }
+
+    #[test]
+    fn changes_are_stored_one_after_the_other_and_the_first_failure_ends_it() {
+        let worker = Rc::new(Worker::new(&environment_with_rules(), [1; 4]));
+        let begun = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            let step = begin(&mut exchange, "POST", "/v1/cdc?k=sk_demo");
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            exchange
+        };
+        let change = |lsn: u32| {
+            format!(
+                r#"{{"op":"c","after":{{"id":1}},"source":{{"name":"s","db":"d","schema":"public","table":"models","lsn":{lsn},"ts_ms":{NOW}}}}}"#
+            )
+        };
+        let two = format!("{}\n{}", change(1), change(2));
+        let mut both = begun();
+        let first = both.body(two.as_bytes());
+        let second = both.upstream(&rows(""));
+        assert_ne!(token(&first), token(&second));
+        let taken = r#"{"now":1795435200000,"taken":2,"ignored":0,"refused":[]}"#;
+        assert_eq!(body_of(both.upstream(&rows(""))), (202, taken.into()));
+        let mut broken = begun();
+        broken.body(two.as_bytes());
+        broken.upstream(&rows(""));
+        assert_eq!(told(broken.upstream(&Outcome::TimedOut)), (503, "busy".into()));
+        assert_eq!(told(begun().too_large()), (413, "too_large".into()));
     }
 
     #[test]

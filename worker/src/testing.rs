@@ -18,6 +18,13 @@ const ENVIRONMENT: &str = r#"{
     "CLIENT_IP_HEADER": "x-real-ip"
 }"#;
 
+/// The same, with a rule for what happens to `public.models`.
+pub fn environment_with_rules() -> Environment {
+    let rules = r#"[{\"table\":\"public.models\",\"on\":[\"create\"],\"event\":{\"name\":\"a\"}}]"#;
+    let start = format!(r#"{{ "CDC_RULES": "{rules}","#);
+    serde_json::from_str(&ENVIRONMENT.replacen('{', &start, 1)).unwrap()
+}
+
 /// A site `demo` bound to one origin, with a server's key, a site `open` for all; bodies up to 5,000 bytes.
 pub fn environment() -> Environment {
     serde_json::from_str(ENVIRONMENT).unwrap()

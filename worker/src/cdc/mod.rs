@@ -57,11 +57,11 @@ pub fn authorize(
     Ok(site.name.clone())
 }
 
-/// What a body came to: inserts to do one after the other, then what to tell.
+/// What a body came to: batches to store one after the other, then what to tell.
 #[derive(Debug)]
 pub struct Changes {
     /// The rest of them, the next one last.
-    inserts: Vec<(Uuid, Vec<u8>)>,
+    batches: Vec<(batch::Head, Vec<u8>)>,
     receipt: Receipt,
 }
 
@@ -91,14 +91,13 @@ impl Changes {
             let message = format!("the body has more than {} changes", limits::CHANGES);
             return Err(Refusal::new(Code::TooLarge, message));
         }
-        let mut changes = Self { inserts: Vec::new(), receipt: Receipt::default() };
+        let mut changes = Self { batches: Vec::new(), receipt: Receipt::default() };
         let receipt = &mut changes.receipt;
         for (index, text) in records.into_iter().enumerate() {
             match events_of(text, &config.cdc_rules) {
                 Ok(None) => receipt.ignored += 1,
                 Ok(Some((id, columns))) => {
-                    let block = finish(site, id, &columns, received_at)?;
-                    changes.inserts.push((id, block));
+                    changes.batches.push(finish(site, id, &columns, received_at)?);
                     receipt.taken += 1;
                 }
                 Err(Fault { code, message }) => {
@@ -106,16 +105,16 @@ impl Changes {
                 }
             }
         }
-        changes.inserts.reverse();
+        changes.batches.reverse();
         Ok(changes)
     }
 
-    /// The next insert, in the log's order.
-    pub fn next_insert(&mut self) -> Option<(Uuid, Vec<u8>)> {
-        self.inserts.pop()
+    /// The next batch, in the log's order.
+    pub fn next_batch(&mut self) -> Option<(batch::Head, Vec<u8>)> {
+        self.batches.pop()
     }
 
-    /// `202`, once all inserts are done. What was refused is the operator's to know as well: the
+    /// `202`, once all batches are stored. What was refused is the operator's to know as well: the
     /// connector does not read answers.
     #[must_use]
     pub fn answer(&self, now: UnixMs) -> Answer {
@@ -159,7 +158,7 @@ fn finish(
     id: Uuid,
     columns: &Columns,
     received_at: UnixMs,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<(batch::Head, Vec<u8>), Refusal> {
     let head = batch::Head {
         site: site.into(),
         table: &EVENTS,
@@ -169,7 +168,9 @@ fn finish(
         bot_hint: String::new(),
     };
     let ways = Ways { takes_old: true, ips: columns.ips() };
-    block::finish(&columns.encode(), &head, &EVENTS, &Sender::default(), received_at, ways)
+    let nobody = Sender::default();
+    let block = block::finish(&columns.encode(), &head, head.table, &nobody, received_at, ways)?;
+    Ok((head, block))
 }
 
 impl Change {
@@ -211,7 +212,7 @@ mod tests {
         let mut changes = read(&lines.join("\n")).unwrap();
         let mut ids = Vec::new();
         for expected in ["1", "2"] {
-            let (id, block) = changes.next_insert().unwrap();
+            let (batch::Head { id, .. }, block) = changes.next_batch().unwrap();
             let block = tallymark::block::walk(&block).unwrap();
             let text = |name| block.column(name).unwrap().texts().unwrap().next().unwrap();
             assert_eq!((text("entity_id"), text("site")), (expected, "demo"));
@@ -221,7 +222,7 @@ mod tests {
             assert_eq!(batch, Some(id));
             ids.push(id);
         }
-        assert!(changes.next_insert().is_none());
+        assert!(changes.next_batch().is_none());
         assert_ne!(ids[0], ids[1]);
         let answer = changes.answer(UnixMs(NOW));
         assert_eq!(
@@ -230,14 +231,14 @@ mod tests {
         );
         assert_eq!(answer.log, None);
         // Delivered again, cut elsewhere: the same ids.
-        let (again, _) = read(&record("models", 2)).unwrap().next_insert().unwrap();
-        assert_eq!(again, ids[1]);
+        let (again, _) = read(&record("models", 2)).unwrap().next_batch().unwrap();
+        assert_eq!(again.id, ids[1]);
     }
 
     #[test]
     fn a_bad_record_is_told_by_its_index_and_to_the_operator() {
         let mut changes = read(&format!("[{},7]", record("models", 1))).unwrap();
-        assert!(changes.next_insert().is_some());
+        assert!(changes.next_batch().is_some());
         let answer = changes.answer(UnixMs(NOW));
         assert_eq!(
             String::from_utf8(answer.body).unwrap(),

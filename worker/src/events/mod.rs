@@ -128,18 +128,6 @@ impl Head {
         })
     }
 
-    /// The table that the events go to.
-    #[must_use]
-    pub const fn table(&self) -> &'static Table {
-        self.table
-    }
-
-    /// The request's id: the client's own, or one drawn for it.
-    #[must_use]
-    pub const fn id(&self) -> Uuid {
-        self.id
-    }
-
     /// Takes the rows of `body` that can be taken.
     ///
     /// # Errors
@@ -187,7 +175,7 @@ impl Head {
         }
         let receipt = Receipt { taken: columns.rows(), refused };
         if receipt.taken == 0 {
-            return Ok(Taken { block: None, receipt });
+            return Ok(Taken { batch: None, receipt });
         }
         let head = batch::Head {
             site: grant.site,
@@ -204,15 +192,15 @@ impl Head {
             (sender, Ways::default())
         };
         let block = block::finish(&columns.encode(), &head, self.table, sender, received_at, ways)?;
-        Ok(Taken { block: Some(block), receipt })
+        Ok(Taken { batch: Some((head, block)), receipt })
     }
 }
 
 /// What a body came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taken {
-    /// The block to store; `None` when no row is left.
-    pub block: Option<Vec<u8>>,
+    /// The block to store, complete; `None` when no row is left.
+    pub batch: Option<(batch::Head, Vec<u8>)>,
     /// What the client is told once it is stored.
     pub receipt: Receipt,
 }
@@ -285,15 +273,19 @@ mod tests {
         head.take(body.as_bytes(), &sender(), UnixMs(NOW), &config())
     }
 
+    fn block_of(taken: &Taken) -> &[u8] {
+        &taken.batch.as_ref().unwrap().1
+    }
+
     /// A column of the block that would be stored.
     fn times(taken: &Taken) -> Vec<i64> {
-        let block = tallymark::block::walk(taken.block.as_deref().unwrap()).unwrap();
+        let block = tallymark::block::walk(block_of(taken)).unwrap();
         let times = block.column("occurred_at").unwrap().values::<UnixMs>().unwrap();
         times.map(|time| time.0).collect()
     }
 
     fn texts(taken: &Taken, column: &str) -> Option<Vec<String>> {
-        let block = tallymark::block::walk(taken.block.as_deref().unwrap()).unwrap();
+        let block = tallymark::block::walk(block_of(taken)).unwrap();
         let texts = block.column(column)?.texts().unwrap();
         Some(texts.map(str::to_owned).collect())
     }
@@ -303,7 +295,7 @@ mod tests {
         let body = r#"[{"name":"a","entity_id":"1","properties":{"x":1}},{"name":"b","value":2}]"#;
         let taken = take(&format!("k=pk_open&id={ID}"), body);
         assert_eq!(taken.receipt, Receipt { taken: 2, refused: vec![] });
-        let block = tallymark::block::walk(taken.block.as_deref().unwrap()).unwrap();
+        let block = tallymark::block::walk(block_of(&taken)).unwrap();
         let names: Vec<_> = block.columns().iter().map(|column| column.name()).collect();
         assert_eq!(
             names,
@@ -345,7 +337,7 @@ mod tests {
             String::from_utf8(answer.body).unwrap(),
             r#"{"now":1795435200000,"taken":2,"refused":[{"index":1,"code":"bad_event","message":"the event is no JSON: column 2"},{"index":2,"code":"forbidden","message":"ip_address is taken with a server's key alone"}]}"#
         );
-        let block = tallymark::block::walk(taken.block.as_deref().unwrap()).unwrap();
+        let block = tallymark::block::walk(block_of(&taken)).unwrap();
         assert!(block.column("seq").unwrap().values::<u32>().unwrap().eq([0, 3]));
     }
 
@@ -353,7 +345,7 @@ mod tests {
     fn no_row_left_is_no_block() {
         for (body, refused) in [("[]", 0), ("", 0), ("[1]", 1)] {
             let taken = take("k=pk_open", body);
-            assert_eq!((taken.block, taken.receipt.taken), (None, 0));
+            assert_eq!((taken.batch, taken.receipt.taken), (None, 0));
             assert_eq!(taken.receipt.refused.len(), refused, "{body}");
         }
     }
@@ -368,7 +360,7 @@ mod tests {
             let head = Head::read(Form::Events, &url, None, None, UnixMs(now), &config(), &mut rng);
             let taken =
                 head.unwrap().take(body, &Sender::default(), UnixMs(now), &config()).unwrap();
-            (taken.block.clone().unwrap(), times(&taken))
+            (block_of(&taken).to_vec(), times(&taken))
         };
         let (first, first_times) = at(NOW, NOW, 1);
         // Twenty hours later the client sends it again; its clock shows the same difference.
@@ -399,7 +391,7 @@ mod tests {
         let mut rng = Rng::new([1, 2, 3, 4]);
         let mut draw = || {
             let now = UnixMs(NOW);
-            Head::read(Form::Events, &url, None, None, now, &config(), &mut rng).unwrap().id()
+            Head::read(Form::Events, &url, None, None, now, &config(), &mut rng).unwrap().id
         };
         let (first, second) = (draw(), draw());
         assert_ne!(first, second);
@@ -433,7 +425,7 @@ mod tests {
         assert_eq!(times(&taken), [86_400_000, NOW]);
         assert_eq!(texts(&taken, "site").unwrap(), ["demo", "demo"]);
         assert_eq!(texts(&taken, "country"), None);
-        let block = tallymark::block::walk(taken.block.as_deref().unwrap()).unwrap();
+        let block = tallymark::block::walk(block_of(&taken)).unwrap();
         let ip = block.column("ip").unwrap().data();
         let expected = [&[0; 10][..], &[255, 255, 203, 0, 113, 77], &[0; 16]].concat();
         assert_eq!(ip, expected);
