@@ -141,6 +141,50 @@ test("a browser that knows no WebAssembly gets the fallback", async (t) => {
   assert.deepEqual(await valuesOf("lockdown"), upTo(3));
 });
 
+test("a network that fails is no reason for the fallback: the events wait for the engine", async (t) => {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  await context.route("**/*.wasm", (route) => route.abort());
+  const page = await context.newPage();
+  const fetched = [];
+  page.on("request", (request) => fetched.push(new URL(request.url()).pathname));
+  await page.goto(permissive);
+  const told = await page.evaluate(async (options) => {
+    const { init } = await import("/index.js");
+    const tally = init(options);
+    tally.track("read", { entityType: "offline" });
+    const failed = await tally.flush().then(
+      () => false,
+      (error) => error instanceof TypeError,
+    );
+    return { failed, engine: tally.stats().engine, waiting: tally.queueLength() };
+  }, worker());
+  assert.deepEqual(told, { failed: true, engine: "loading", waiting: 1 });
+  assert.ok(fetched.includes("/tallymark_bg.wasm"));
+  assert.deepEqual(
+    fetched.filter((path) => path.includes("fallback")),
+    [],
+  );
+});
+
+test("two trackers of a page without wasm count apart, and both arrive", async (t) => {
+  const { page } = await openPage(t, worker());
+  const told = await page.evaluate(async (options) => {
+    const { init } = await import("/index.js");
+    const other = init(options);
+    window.tally.track("read", { entityType: "two", value: 1 });
+    other.track("read", { entityType: "two", value: 2 });
+    other.track("read", { entityType: "two", value: 3 });
+    await Promise.all([window.tally.flush(), other.flush()]);
+    return [window.tally, other].map((tally) => [tally.stats().engine, tally.stats().delivered]);
+  }, worker());
+  assert.deepEqual(told, [
+    ["fallback", 1],
+    ["fallback", 2],
+  ]);
+  assert.deepEqual(await valuesOf("two"), upTo(3));
+});
+
 for (const [way, options, proxy] of [
   ["through the worker", worker, () => toWorker],
   ["straight", straight, () => toClickHouse],
