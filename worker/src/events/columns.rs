@@ -1,6 +1,7 @@
 //! Rows of JSON as the columns of one block.
 
-use super::row::{NO_PROPERTIES, Row, TEXTS};
+use super::properties::NO_PROPERTIES;
+use super::row::{Row, TEXTS};
 use std::net::Ipv6Addr;
 use tallymark::block;
 use tallymark::column::{

@@ -13,6 +13,7 @@
 
 pub mod body;
 mod columns;
+mod properties;
 mod row;
 mod time;
 

@@ -1,10 +1,10 @@
 //! One row of JSON becomes the values of its columns, or says what is wrong with it.
 
+use super::properties::{NO_PROPERTIES, properties};
 use super::time;
 use crate::refusal::Code;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hasher};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES, STRING_BYTES};
 use tallymark::rng::Uuid;
@@ -33,9 +33,6 @@ pub const TEXTS: [(&str, bool, Length); 11] = [
     ("utm_medium", false, Length::Cut),
     ("utm_campaign", false, Length::Cut),
 ];
-
-/// The object of no members: the empty text is no JSON.
-pub const NO_PROPERTIES: &str = "{}";
 
 /// What becomes of a text that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +129,7 @@ impl Row {
                 "page_id" => page_id = Some(uuid(&name, &value)?),
                 "session_id" => row.session_id = uuid(&name, &value)?,
                 "seq" => seq = Some(seq_of(&value)?),
-                "properties" => row.properties = properties(value)?,
+                "properties" => row.properties = properties(&value)?,
                 "ip_address" if is_server => row.ip = Some(address(&value)?),
                 "ip_address" => {
                     let message = "ip_address is taken with a server's key alone".into();
@@ -272,55 +269,6 @@ fn address(value: &Value) -> Result<Ipv6Addr, Fault> {
         Some(IpAddr::V4(address)) => Ok(address.to_ipv6_mapped()),
         Some(IpAddr::V6(address)) => Ok(address),
         None => Err(bad("ip_address must be an address of IPv4 or IPv6, or its 4 or 8 numbers")),
-    }
-}
-
-/// The text of `properties`, such that ClickHouse takes it: it refuses the whole block for one
-/// object that names a path twice, `{"a.b": 1, "a": {"b": 2}}` (code 117, 26.7.2.1).
-fn properties(value: Value) -> Result<String, Fault> {
-    let Value::Object(members) = &value else {
-        return Err(bad("properties must be an object"));
-    };
-    let text = value.to_string();
-    if text.len() > STRING_BYTES {
-        return Err(bad(format!("properties have more than {STRING_BYTES} bytes")));
-    }
-    if !has_distinct_paths(members) {
-        return Err(bad("properties name one path twice"));
-    }
-    Ok(text)
-}
-
-/// Whether no two members, at whatever depth, have one path; objects in arrays each on their own.
-///
-/// By the paths' hashes: written out, some kilobytes of one long name over many short ones would
-/// become megabytes. Equal paths have equal hashes, so none is missed.
-fn has_distinct_paths(object: &Map<String, Value>) -> bool {
-    let mut paths = BTreeSet::new();
-    let mut open = vec![(DefaultHasher::new(), object)];
-    while let Some((prefix, object)) = open.pop() {
-        for (name, value) in object {
-            let mut path = prefix.clone();
-            path.write(name.as_bytes());
-            match value {
-                Value::Object(inner) => {
-                    path.write(b".");
-                    open.push((path, inner));
-                }
-                Value::Array(elements) if !elements.iter().all(is_distinct) => return false,
-                _ if !paths.insert(path.finish()) => return false,
-                _ => {}
-            }
-        }
-    }
-    true
-}
-
-fn is_distinct(element: &Value) -> bool {
-    match element {
-        Value::Object(object) => has_distinct_paths(object),
-        Value::Array(elements) => elements.iter().all(is_distinct),
-        _ => true,
     }
 }
 
@@ -503,35 +451,6 @@ mod tests {
         assert_eq!(text(&row, "pathname"), "x".repeat(2_047));
         let row = parse(&with("referrer", &format!("\"{}\"", "x".repeat(2_048)))).unwrap();
         assert_eq!(text(&row, "referrer").len(), 2_048);
-    }
-
-    #[test]
-    fn properties_are_such_that_clickhouse_takes_them() {
-        let properties = |value: &str| parse(&with("properties", value)).map(|row| row.properties);
-        // As JSON.parse has it, the last one counts.
-        assert_eq!(properties(r#"{"a":1,"a":2}"#).unwrap(), r#"{"a":2}"#);
-        for good in [
-            r#"{"":1}"#,
-            r#"{"a":1,"a.b":2}"#,
-            r#"{"a":{},"a.b":1}"#,
-            r#"{"a":[{"b":1},{"b":2}],"b":1}"#,
-            r#"{"a":[[{"b":1},{"b":2}]]}"#,
-        ] {
-            assert_eq!(properties(good).unwrap(), good);
-        }
-        for twice in [
-            r#"{"a":{"b":2},"a.b":1}"#,
-            r#"{"a":{"b":null},"a.b":null}"#,
-            r#"{"x":{"a":{"b":2},"a.b":1}}"#,
-            r#"{"a":[1,{"b":{"c":2},"b.c":1}]}"#,
-            r#"{"a":[[{"b":{"c":2},"b.c":1}]]}"#,
-        ] {
-            assert_eq!(message(&with("properties", twice)), "properties name one path twice");
-        }
-        let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
-        assert_eq!(properties(&long(32_768)).unwrap().len(), 32_768);
-        let expected = "properties have more than 32768 bytes";
-        assert_eq!(message(&with("properties", &long(32_769))), expected);
     }
 
     #[test]
