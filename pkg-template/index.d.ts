@@ -130,8 +130,11 @@ export type DropReason =
 
 /** Counters since {@link init}; of events unless they say otherwise. */
 export interface Stats {
-  /** What runs: `"loading"` until the engine is there. */
-  engine: "loading" | "wasm";
+  /**
+   * What runs: `"loading"` until the engine is there, `"fallback"` where the page may not have
+   * WebAssembly (a CSP without `'wasm-unsafe-eval'`, a browser in lockdown).
+   */
+  engine: "loading" | "wasm" | "fallback";
   /** Where batches wait. */
   storage: "memory";
   /** Handed to `track`. */

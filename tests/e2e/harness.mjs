@@ -41,7 +41,9 @@ export async function startStack(
   if (proxy) args.push("--clickhouse-url", proxy.url);
   for (const origin of origins) args.push("--origin", origin);
   for (const site of sites) args.push("--site", JSON.stringify(site));
-  for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
+  // Node's fetch and a headless browser are bots by their user agents, which no query counts.
+  const all = { USER_AGENT: "ignore", ...vars };
+  for (const [name, value] of Object.entries(all)) args.push("--var", `${name}=${value}`);
   if (dataDir) args.push("--data-dir", dataDir);
   if (respawn) args.push("--respawn");
 

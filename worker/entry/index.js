@@ -3,6 +3,7 @@
 
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
+import { agentOf } from "./agent.js";
 import { readAll, readUnder } from "./body.js";
 import { askAdmin, askShards, putBatch } from "./shards.js";
 import { post } from "./upstream.js";
@@ -31,24 +32,31 @@ export default {
 
 class Shared {
   constructor(env) {
-    this.worker = new Worker(env);
+    this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    this.readsAgents = this.worker.readsAgents();
   }
 }
 
 async function run(exchange, request, env) {
   const { headers, cf } = request;
+  const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
+    headers.get("x-api-key") ?? undefined,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
     (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
     cf?.country,
     cf?.region,
     cf?.city,
+    agent?.browser,
+    agent?.os,
+    agent?.device,
+    agent?.isBot ?? false,
     headers.get("authorization") ?? undefined,
     Date.now(),
   );

@@ -1,6 +1,7 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
 use crate::admin::Digest;
+use crate::cdc::Rules;
 use crate::group::Options;
 use crate::limits;
 use crate::sink::Sink;
@@ -30,6 +31,8 @@ pub struct Environment {
     group_backlog_bytes: Option<Variable>,
     group_backlog_groups: Option<Variable>,
     admin_key: Option<Variable>,
+    cdc_rules: Option<Variable>,
+    user_agent: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -66,7 +69,7 @@ impl std::fmt::Debug for User {
 }
 
 /// Everything that the worker is told by its environment, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `CLICKHOUSE_URL`, without a slash at its end.
     pub clickhouse_url: String,
@@ -91,6 +94,10 @@ pub struct Config {
     pub group: Options,
     /// `ADMIN_KEY`, for `/v1/admin/…`; those are forbidden without one.
     pub admin_key: Option<Digest>,
+    /// `CDC_RULES`: what changes of a database mean; none by default.
+    pub cdc_rules: Rules,
+    /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
+    pub reads_agents: bool,
 }
 
 impl Config {
@@ -139,6 +146,9 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
+        let reads_agents =
+            problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
         let group = problems.group(from);
         let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), admin_key);
@@ -156,6 +166,8 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(cdc_rules),
+            Some(reads_agents),
             Some(sink),
             Some(group),
             Some(admin_key),
@@ -171,6 +183,8 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            cdc_rules,
+            reads_agents,
             sink,
             group,
             admin_key,
@@ -191,6 +205,8 @@ impl Config {
             sink,
             group,
             admin_key,
+            cdc_rules,
+            reads_agents,
         })
     }
 }
@@ -336,6 +352,14 @@ fn header_name(text: &str) -> Result<Option<String>, String> {
     Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
 }
 
+fn reads_agents(text: &str) -> Result<bool, String> {
+    match text {
+        "store" => Ok(true),
+        "ignore" => Ok(false),
+        _ => Err("must be \"store\" or \"ignore\"".into()),
+    }
+}
+
 /// A whole number within bounds.
 fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
     text: &str,
@@ -394,6 +418,7 @@ mod tests {
         assert_eq!(config.client_ip_header, None);
         assert_eq!((config.sink, config.group), (Sink::Direct, Options::default()));
         assert_eq!(config.admin_key, None);
+        assert!(config.reads_agents && config.cdc_rules.is_empty());
     }
 
     #[test]
@@ -480,6 +505,12 @@ mod tests {
             ),
             ("GROUP_BACKLOG_GROUPS", Some("0"), "must be a whole number from 1 to 100000"),
             ("ADMIN_KEY", Some("\"short\""), "must have 16 to 128 bytes"),
+            (
+                "CDC_RULES",
+                Some("\"[{}]\""),
+                "must be JSON, a list of rules: missing field `table` at line 1 column 3",
+            ),
+            ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
         ] {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");

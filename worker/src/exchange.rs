@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! begin ─┬─> Respond                                  refused, preflight
-//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch for a group
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch, inserted by itself
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
+//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch or events for a group
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      the same, inserted by itself
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes
 //!        ├─> Fetch ── upstream ──> Respond            one query
 //!        ├─> Fetch ── upstream ──> Shards ── shards ──> Respond  health
 //!        ├─> Admin ── admin ──> Respond               a group that was set aside
@@ -16,8 +16,10 @@ use crate::answer::Answer;
 use crate::assets;
 use crate::batch::Head;
 use crate::block;
+use crate::cdc::{self, Changes};
 use crate::config::{Config, Environment, Problem};
-use crate::enrich::{Place, Sender, truncated_ip};
+use crate::enrich::{Agent, Place, Sender, truncated_ip};
+use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert;
 use crate::limits;
@@ -28,7 +30,9 @@ use crate::sink::{self, Next, Put, Sink};
 use crate::sites::caller;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
+use std::cell::RefCell;
 use std::rc::Rc;
+use tallymark::rng::Rng;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -36,6 +40,8 @@ use tallymark::time::UnixMs;
 pub struct Worker {
     config: Result<Config, Vec<Problem>>,
     catalogue: Catalogue,
+    /// Draws ids for requests that bring none.
+    ids: RefCell<Rng>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -49,6 +55,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
+    /// The header `x-api-key`.
+    pub api_key: Option<&'a str>,
     /// The header `Content-Length`, in bytes.
     pub content_length: Option<usize>,
     /// Whether there is a header `Transfer-Encoding`. Then the length says nothing, and workerd
@@ -60,6 +68,8 @@ pub struct Request<'a> {
     pub place: Place,
     /// The header `Authorization`.
     pub authorization: Option<&'a str>,
+    /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
+    pub agent: Agent,
     /// The time.
     pub now: UnixMs,
 }
@@ -101,6 +111,18 @@ pub struct Exchange {
     worker: Rc<Worker>,
     now: UnixMs,
     state: State,
+    after: After,
+}
+
+/// What follows once a batch is durable.
+#[derive(Debug)]
+enum After {
+    /// The client is told so.
+    Tell,
+    /// The client is told which of its events were taken.
+    Receipt(Receipt),
+    /// The next of these changes is stored.
+    Changes(Changes),
 }
 
 /// What the entry's next call will be about.
@@ -110,6 +132,10 @@ enum State {
     Idle,
     /// The body of a batch.
     Batch(Head, Sender),
+    /// The body of events as JSON.
+    Events(events::Head, Sender),
+    /// The body of changes for this site.
+    Changes(String),
     /// The shard's answer to a batch.
     Put,
     /// ClickHouse's answer to a look-up; the insert that follows it.
@@ -132,12 +158,16 @@ enum State {
 
 impl Worker {
     /// Checks the environment and parses the queries. Never fails: wrong variables are told by
-    /// `/v1/health`, and everything else is `busy` until they are right.
+    /// `/v1/health`, and everything else is `busy` until they are right. `seed` is entropy.
     #[must_use]
-    pub fn new(environment: &Environment) -> Self {
+    pub fn new(environment: &Environment, seed: [u64; 4]) -> Self {
         let catalogue = Catalogue::parse(&query::FILES);
         debug_assert!(catalogue.is_ok(), "a query's head is wrong: {catalogue:?}");
-        Self { config: Config::read(environment), catalogue: catalogue.unwrap_or_default() }
+        Self {
+            config: Config::read(environment),
+            catalogue: catalogue.unwrap_or_default(),
+            ids: RefCell::new(Rng::new(seed)),
+        }
     }
 
     /// The header with the client's address, if one is trusted; lower case.
@@ -150,6 +180,12 @@ impl Worker {
     #[must_use]
     pub fn checked_config(&self) -> Option<&Config> {
         self.config.as_ref().ok()
+    }
+
+    /// Whether `User-Agent` is to be read.
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| config.reads_agents)
     }
 
     fn config(&self) -> Result<&Config, Answer> {
@@ -165,7 +201,7 @@ impl Exchange {
     /// An exchange that waits for its begin.
     #[must_use]
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, now: UnixMs(0), state: State::Idle }
+        Self { worker, now: UnixMs(0), state: State::Idle, after: After::Tell }
     }
 
     /// The request is there, its body not yet read.
@@ -207,9 +243,23 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                let ip = request.client_ip.and_then(truncated_ip);
-                let place = request.place.clone().bounded();
-                self.state = State::Batch(head, Sender { ip, place });
+                self.state = State::Batch(head, sender(request));
+                read(request, config.body_bytes)
+            }
+            Route::Events(form) => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                // Nothing that could borrow it again runs meanwhile.
+                let mut ids = worker.ids.try_borrow_mut().map_err(|_| out_of_turn())?;
+                let (key, now) = (request.api_key, request.now);
+                let head = events::Head::read(form, &url, origin, key, now, config, &mut ids)?;
+                self.state = State::Events(head, sender(request));
+                read(request, config.body_bytes)
+            }
+            Route::Changes => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                self.state = State::Changes(cdc::authorize(&url, origin, request.api_key, config)?);
                 read(request, config.body_bytes)
             }
             Route::Queries => {
@@ -236,19 +286,35 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Queries(_) if body.len() > cap_bytes => {
+            State::Batch(..) | State::Events(..) | State::Changes(_) | State::Queries(_)
+                if body.len() > cap_bytes =>
+            {
                 Err(too_large(cap_bytes))
             }
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                Ok(self.hand_on(sink::next(config, head, block)))
+                Ok(self.store(sink::next(config, head, block)))
+            }
+            State::Events(head, sender) => {
+                let events::Taken { batch, receipt } =
+                    head.take(body, &sender, self.now, config)?;
+                let Some((head, block)) = batch else {
+                    return Ok(Step::Respond(receipt.answer(self.now)));
+                };
+                self.after = After::Receipt(receipt);
+                Ok(self.store(sink::next(config, head, block)))
+            }
+            State::Changes(site) => {
+                let changes = Changes::read(body, &site, self.now, config)?;
+                Ok(self.store_next(config, changes))
             }
             State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
             _ => Err(out_of_turn()),
         }
     }
 
-    fn hand_on(&mut self, next: Next) -> Step {
+    /// Hands a complete block to the store; its answer comes to [`Exchange::settled`].
+    fn store(&mut self, next: Next) -> Step {
         let (state, step) = match next {
             Next::Put(put) => (State::Put, Step::Put(put)),
             Next::Insert(insert) => (State::Insert, Step::Fetch(insert)),
@@ -260,7 +326,7 @@ impl Exchange {
 
     /// The shard said `accepted`, `known` or `busy`; `None` when it could not be asked.
     pub fn put(&mut self, taken: Option<&str>) -> Step {
-        Step::Respond(match (std::mem::replace(&mut self.state, State::Idle), taken) {
+        let answer = match (std::mem::replace(&mut self.state, State::Idle), taken) {
             (State::Put, Some("accepted")) => Answer::accepted(self.now, false),
             (State::Put, Some("known")) => Answer::accepted(self.now, true),
             (State::Put, Some("busy")) => {
@@ -268,7 +334,8 @@ impl Exchange {
             }
             (State::Put, _) => insert::busy("the batch's shard could not be asked"),
             _ => out_of_turn(),
-        })
+        };
+        self.settled(answer)
     }
 
     /// The shards' reports, in their order: JSON of their status, or a sentence.
@@ -299,7 +366,9 @@ impl Exchange {
     /// The most that the awaited body may have.
     fn cap_bytes(&self) -> usize {
         match (&self.state, &self.worker.config) {
-            (State::Batch(..), Ok(config)) => config.body_bytes,
+            (State::Batch(..) | State::Events(..) | State::Changes(_), Ok(config)) => {
+                config.body_bytes
+            }
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -308,11 +377,11 @@ impl Exchange {
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::LookUp(insert) => match insert::is_known(outcome) {
-                Ok(true) => Step::Respond(Answer::accepted(self.now, true)),
-                Ok(false) => self.hand_on(Next::Insert(insert)),
-                Err(line) => Step::Respond(insert::busy(format!("look-up: {line}"))),
+                Ok(true) => self.settled(Answer::accepted(self.now, true)),
+                Ok(false) => self.store(Next::Insert(insert)),
+                Err(line) => self.settled(insert::busy(format!("look-up: {line}"))),
             },
-            State::Insert => Step::Respond(insert::answer(outcome, self.now)),
+            State::Insert => self.settled(insert::answer(outcome, self.now)),
             State::Health => self.ask_shards(health::clickhouse(outcome)),
             State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
                 Ok(None) => Step::Respond(pending.answer()),
@@ -346,6 +415,31 @@ impl Exchange {
         }
     }
 
+    fn store_next(&mut self, config: &Config, mut changes: Changes) -> Step {
+        match changes.next_batch() {
+            Some((head, block)) => {
+                self.after = After::Changes(changes);
+                self.store(sink::one_insert(config, &head, &block))
+            }
+            None => Step::Respond(changes.answer(self.now)),
+        }
+    }
+
+    /// The store has answered. A failure ends it: whoever sent changes sends all of them again, and
+    /// those that were stored before are known by then.
+    fn settled(&mut self, answer: Answer) -> Step {
+        let worker = Rc::clone(&self.worker);
+        match (std::mem::replace(&mut self.after, After::Tell), worker.config()) {
+            (After::Receipt(receipt), _) if answer.status == 202 => {
+                Step::Respond(receipt.answer(self.now))
+            }
+            (After::Changes(changes), Ok(config)) if answer.status == 202 => {
+                self.store_next(config, changes)
+            }
+            _ => Step::Respond(answer),
+        }
+    }
+
     /// Checks all queries before the first is sent.
     fn ask(&mut self, asks: &[Ask], site: &str, single: bool) -> Result<Step, Answer> {
         let worker = Rc::clone(&self.worker);
@@ -359,6 +453,13 @@ impl Exchange {
             None => Ok(Step::Respond(pending.answer())),
         }
     }
+}
+
+/// Who sent the request, as far as its head tells.
+fn sender(request: &Request<'_>) -> Sender {
+    let ip = request.client_ip.and_then(truncated_ip);
+    let (place, agent) = (request.place.clone().bounded(), request.agent.clone().bounded());
+    Sender { ip, place, agent }
 }
 
 /// The site that may ask.
@@ -395,7 +496,7 @@ fn out_of_turn() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, grouping_environment, reader, worker};
+    use crate::testing::{NOW, environment_with_rules, grouping_environment, reader, worker};
     use crate::upstream::Reply;
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
@@ -482,7 +583,7 @@ mod tests {
     }
 
     fn grouping() -> Exchange {
-        let worker = Rc::new(Worker::new(&grouping_environment()));
+        let worker = Rc::new(Worker::new(&grouping_environment(), [1; 4]));
         Exchange::new(worker)
     }
 
@@ -552,6 +653,116 @@ mod tests {
         let group = tallymark::rng::Uuid::parse(ID.as_bytes()).unwrap();
         assert_eq!(step, Step::Admin(Target { shard: 3, group, action: Action::Replay }));
         assert_eq!(told(exchange.admin(None)), (404, "not_found".into()));
+    }
+
+    /// The token of a step that inserts.
+    fn token(step: &Step) -> String {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        let (_, after) = request.url.split_once("insert_deduplication_token=").unwrap();
+        after[..36].to_owned()
+    }
+
+    fn body_of(step: Step) -> (u16, String) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    }
+
+    #[test]
+    fn events_are_taken_only_after_the_sink_s_answer() {
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let sent = || {
+            let mut exchange = exchange();
+            let step = begin(&mut exchange, "POST", &path);
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            let step = exchange.body(b"[{\"name\":\"a\"},7]");
+            assert_eq!(token(&step), ID);
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[{"index":1,"code":"bad_event","message":"the event is no JSON object: column 1"}]}"#;
+        assert_eq!(body_of(sent().upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(told(sent().upstream(&Outcome::Failed)), (503, "busy".into()));
+        // Nothing to store, nothing to wait for.
+        let mut none = exchange();
+        begin(&mut none, "POST", &path);
+        let nothing = r#"{"now":1795435200000,"taken":0,"refused":[]}"#;
+        assert_eq!(body_of(none.body(b"[]")), (202, nothing.into()));
+        let mut large = exchange();
+        begin(&mut large, "POST", &path);
+        assert_eq!(told(large.too_large()), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn events_for_a_group_are_taken_only_as_their_shard_says() {
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let sent = || {
+            let mut exchange = grouping();
+            begin(&mut exchange, "POST", &path);
+            let Step::Put(put) = exchange.body(b"[{\"name\":\"a\"}]") else { panic!() };
+            assert_eq!(put.id.to_text().as_slice(), ID.as_bytes());
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
+        assert_eq!(body_of(sent().put(Some("accepted"))), (202, taken.into()));
+        assert_eq!(body_of(sent().put(Some("known"))), (202, taken.into()));
+        assert_eq!(told(sent().put(Some("busy"))), (503, "busy".into()));
+        assert_eq!(told(sent().put(None)), (503, "busy".into()));
+    }
+
+    #[test]
+    fn older_events_are_inserted_only_once_they_are_not_found() {
+        let looking = || {
+            let mut exchange = exchange();
+            let path = format!("/v1/events?k=pk_open&id={ID}&at={}", NOW + 86_000_000);
+            begin(&mut exchange, "POST", &path);
+            let Step::Fetch(question) = exchange.body(b"[{\"name\":\"a\"}]") else { panic!() };
+            assert!(question.url.contains("param_batch"), "{}", question.url);
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
+        assert_eq!(body_of(looking().upstream(&rows("{\"known\":1}\n"))), (202, taken.into()));
+        let mut unknown = looking();
+        assert_eq!(token(&unknown.upstream(&rows("{\"known\":0}\n"))), ID);
+        assert_eq!(body_of(unknown.upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(told(looking().upstream(&Outcome::TimedOut)), (503, "busy".into()));
+    }
+
+    #[test]
+    fn without_an_id_each_request_of_a_worker_has_a_token_of_its_own() {
+        let worker = worker();
+        let token = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            begin(&mut exchange, "POST", "/v1/events?k=pk_open");
+            token(&exchange.body(b"[{\"name\":\"a\"}]"))
+        };
+        assert_ne!(token(), token());
+    }
+
+    #[test]
+    fn changes_are_stored_one_after_the_other_and_the_first_failure_ends_it() {
+        let worker = Rc::new(Worker::new(&environment_with_rules(), [1; 4]));
+        let begun = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            let step = begin(&mut exchange, "POST", "/v1/cdc?k=sk_demo");
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            exchange
+        };
+        let change = |lsn: u32| {
+            format!(
+                r#"{{"op":"c","after":{{"id":1}},"source":{{"name":"s","db":"d","schema":"public","table":"models","lsn":{lsn},"ts_ms":{NOW}}}}}"#
+            )
+        };
+        let two = format!("{}\n{}", change(1), change(2));
+        let mut both = begun();
+        let first = both.body(two.as_bytes());
+        let second = both.upstream(&rows(""));
+        assert_ne!(token(&first), token(&second));
+        let taken = r#"{"now":1795435200000,"taken":2,"ignored":0,"refused":[]}"#;
+        assert_eq!(body_of(both.upstream(&rows(""))), (202, taken.into()));
+        let mut broken = begun();
+        broken.body(two.as_bytes());
+        broken.upstream(&rows(""));
+        assert_eq!(told(broken.upstream(&Outcome::TimedOut)), (503, "busy".into()));
+        assert_eq!(told(begun().too_large()), (413, "too_large".into()));
     }
 
     #[test]
@@ -646,7 +857,7 @@ mod tests {
 
     #[test]
     fn a_worker_without_configuration_is_busy_and_says_so_under_health() {
-        let worker = Rc::new(Worker::new(&Environment::default()));
+        let worker = Rc::new(Worker::new(&Environment::default(), [1; 4]));
         let mut batch = Exchange::new(Rc::clone(&worker));
         assert_eq!(told(begin(&mut batch, "POST", &batch_path())), (503, "busy".into()));
         let Step::Respond(health) = begin(&mut Exchange::new(worker), "GET", "/v1/health") else {

@@ -18,6 +18,8 @@
 //! | [`batch`] | `/v1/batch` up to the body: version, key, origin, table, id, times |
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
+//! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
+//! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
@@ -45,8 +47,10 @@ pub mod answer;
 pub mod assets;
 pub mod batch;
 pub mod block;
+pub mod cdc;
 pub mod config;
 pub mod enrich;
+pub mod events;
 pub mod exchange;
 pub mod group;
 pub mod health;

@@ -40,6 +40,16 @@ pub const ARRAY_ITEMS: usize = 1_000;
 /// Bytes of one text parameter: ids are the longest.
 pub const TEXT_BYTES: usize = tallymark::limits::ID_BYTES;
 
+/// Changes in one `POST /v1/cdc`: each is an insert of its own, of some milliseconds, with a look-up
+/// before it when it is not young, and Cloudflare allows twice as many requests to come of one.
+pub const CHANGES: usize = 500;
+
+/// Bytes of one change's text: two rows and their schema.
+pub const CHANGE_BYTES: usize = 262_144;
+
+/// Rules in `CDC_RULES`: each is looked at for each change.
+pub const CDC_RULES: usize = 1_000;
+
 /// Sites of one worker. Each costs a hundred bytes and a few comparisons.
 pub const SITES: usize = 10_000;
 

@@ -1,6 +1,7 @@
 //! Method and path choose one route.
 
 use crate::answer::Answer;
+use crate::events::Form;
 use crate::refusal::{Code, Refusal};
 
 /// What a request asks for.
@@ -8,6 +9,10 @@ use crate::refusal::{Code, Refusal};
 pub enum Route<'a> {
     /// `POST /v1/batch`.
     Batch,
+    /// `POST /v1/events`, `POST /ingest-events`.
+    Events(Form),
+    /// `POST /v1/cdc`.
+    Changes,
     /// `GET /v1/query/<name>`.
     Query(&'a str),
     /// `POST /v1/query`: several at once.
@@ -29,6 +34,9 @@ impl<'a> Route<'a> {
     pub fn choose(method: &str, path: &'a str) -> Result<Self, Answer> {
         let route = match path {
             "/v1/batch" => Self::Batch,
+            "/v1/events" => Self::Events(Form::Events),
+            "/ingest-events" => Self::Events(Form::Ingest),
+            "/v1/cdc" => Self::Changes,
             "/v1/query" => Self::Queries,
             "/v1/health" => Self::Health,
             _ => Self::of_prefix(path).ok_or_else(not_found)?,
@@ -53,7 +61,7 @@ impl<'a> Route<'a> {
     /// Whether the route takes a body, or changes something.
     fn posts(self) -> bool {
         match self {
-            Self::Batch | Self::Queries => true,
+            Self::Batch | Self::Events(_) | Self::Changes | Self::Queries => true,
             Self::Group(path) => path.ends_with("/replay") || path.ends_with("/discard"),
             _ => false,
         }
@@ -79,6 +87,9 @@ mod tests {
     fn each_path_has_its_route() {
         for (method, path, route) in [
             ("POST", "/v1/batch", Route::Batch),
+            ("POST", "/v1/events", Route::Events(Form::Events)),
+            ("POST", "/ingest-events", Route::Events(Form::Ingest)),
+            ("POST", "/v1/cdc", Route::Changes),
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
@@ -99,9 +110,9 @@ mod tests {
             "/v1",
             "/v1/batch/",
             "/V1/batch",
-            "/v1/events",
-            "/ingest-events",
-            "/v1/cdc",
+            "/v1/events/",
+            "/ingest-event",
+            "/v1/cdc/",
             "/v1/sql",
         ] {
             for method in ["GET", "POST", "OPTIONS"] {

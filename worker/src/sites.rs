@@ -15,8 +15,24 @@ pub struct Site {
     pub name: String,
     /// Its public write key, which also reads the public queries.
     pub key: String,
+    /// Who holds the key.
+    #[serde(default)]
+    pub kind: Kind,
     /// Origins (`https://example.com`) whose pages may use the key; `"*"` allows any and none.
+    #[serde(default)]
     pub origins: Vec<String>,
+}
+
+/// Who holds a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Every page of the site, and so everybody who looks: bound to origins.
+    #[default]
+    Page,
+    /// A server of the site's, secretly: it needs no origin and is believed about addresses and
+    /// old facts (`/v1/events`).
+    Server,
 }
 
 /// All sites of this worker, found by key.
@@ -73,6 +89,7 @@ impl Sites {
         Err(Refusal::new(
             Code::BadOrigin,
             match origin {
+                Some(_) if site.is_server() => "a server's key is not for pages".into(),
                 Some(origin) => format!("the site of this key does not list the origin {origin}"),
                 None => "the site of this key takes requests of listed origins only".into(),
             },
@@ -81,8 +98,18 @@ impl Sites {
 }
 
 impl Site {
+    /// Whether the key is a server's.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.kind == Kind::Server
+    }
+
     /// Whether pages of `origin` may use the key. Without an origin the caller is no page.
     fn allows(&self, origin: Option<&str>) -> bool {
+        if self.is_server() {
+            // A page that has the key gave it away: better to fail at the first try than later.
+            return origin.is_none();
+        }
         self.origins.iter().any(|allowed| allowed == "*" || Some(allowed.as_str()) == origin)
     }
 
@@ -93,6 +120,12 @@ impl Site {
         }
         if self.key.is_empty() || self.key.len() > limits::KEY_BYTES {
             return Err(format!("\"key\" must have 1 to {} bytes", limits::KEY_BYTES));
+        }
+        if self.is_server() {
+            return match self.origins.is_empty() {
+                true => Ok(()),
+                false => Err("a server's key has no \"origins\"".into()),
+            };
         }
         if self.origins.is_empty() {
             return Err("\"origins\" must list at least one origin, or \"*\" for any".into());
@@ -179,6 +212,15 @@ mod tests {
     }
 
     #[test]
+    fn a_server_s_key_needs_no_origin_and_takes_none() {
+        let sites = Sites::parse(r#"[{"site":"demo","key":"sk_demo","kind":"server"}]"#).unwrap();
+        assert_eq!(code(&sites, "sk_demo", None), Ok("demo".into()));
+        let refusal = sites.authorize("sk_demo", Some("https://example.com")).unwrap_err();
+        let message = "a server's key is not for pages";
+        assert_eq!((refusal.code, refusal.message.as_str()), (Code::BadOrigin, message));
+    }
+
+    #[test]
     fn unknown_keys_are_refused_whatever_their_shape() {
         let sites = Sites::parse(TWO).unwrap();
         let long = "k".repeat(limits::KEY_BYTES + 1);
@@ -231,7 +273,15 @@ mod tests {
         for (json, message) in [
             ("".into(), shape(1, 0)),
             ("{}".into(), shape(1, 0)),
-            (r#"[{"site":"a","key":"secret"}]"#.into(), shape(1, 28)),
+            (
+                r#"[{"site":"a","key":"secret"}]"#.into(),
+                "entry 0: \"origins\" must list at least one origin, or \"*\" for any".into(),
+            ),
+            (r#"[{"site":"a","key":"secret","kind":"admin"}]"#.into(), shape(1, 42)),
+            (
+                r#"[{"site":"a","key":"secret","kind":"server","origins":["*"]}]"#.into(),
+                "entry 0: a server's key has no \"origins\"".into(),
+            ),
             (r#"[{"site":"a","key":"secret","origins":["*"],"x":1}]"#.into(), shape(1, 47)),
             ("[]".into(), "must list 1 to 10000 sites".into()),
             (site("", "secret", r#"["*"]"#), "entry 0: \"site\" must have 1 to 64 bytes".into()),

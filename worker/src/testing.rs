@@ -13,12 +13,19 @@ const ENVIRONMENT: &str = r#"{
     "CLICKHOUSE_INSERT_PASSWORD": "in",
     "CLICKHOUSE_READ_USER": "reader",
     "CLICKHOUSE_READ_PASSWORD": "out",
-    "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"https://example.com\"]},{\"site\":\"open\",\"key\":\"pk_open\",\"origins\":[\"*\"]}]",
+    "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"https://example.com\"]},{\"site\":\"demo\",\"key\":\"sk_demo\",\"kind\":\"server\"},{\"site\":\"open\",\"key\":\"pk_open\",\"origins\":[\"*\"]}]",
     "BODY_BYTES": 5000,
     "CLIENT_IP_HEADER": "x-real-ip"
 }"#;
 
-/// A site `demo` bound to one origin, a site `open` for all; bodies up to 5,000 bytes.
+/// The same, with a rule for what happens to `public.models`.
+pub fn environment_with_rules() -> Environment {
+    let rules = r#"[{\"table\":\"public.models\",\"on\":[\"create\"],\"event\":{\"name\":\"a\"}}]"#;
+    let start = format!(r#"{{ "CDC_RULES": "{rules}","#);
+    serde_json::from_str(&ENVIRONMENT.replacen('{', &start, 1)).unwrap()
+}
+
+/// A site `demo` bound to one origin, with a server's key, a site `open` for all; bodies up to 5,000 bytes.
 pub fn environment() -> Environment {
     serde_json::from_str(ENVIRONMENT).unwrap()
 }
@@ -45,5 +52,5 @@ pub fn reader() -> User {
 
 /// A worker of it.
 pub fn worker() -> Rc<Worker> {
-    Rc::new(Worker::new(&environment()))
+    Rc::new(Worker::new(&environment(), [1, 2, 3, 4]))
 }

@@ -3,7 +3,7 @@
 
 use crate::answer::Answer;
 use crate::config::{Config, Environment};
-use crate::enrich::Place;
+use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
 use crate::sink::Put;
 use crate::upstream::{self, Outcome, Reply};
@@ -36,15 +36,19 @@ pub struct Worker(Rc<exchange::Worker>);
 
 #[wasm_bindgen]
 impl Worker {
-    /// Reads the environment that the platform hands to each request.
+    /// Reads the environment that the platform hands to each request; `seed` are 8 random words.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(environment: JsValue) -> Self {
+    pub fn new(environment: JsValue, seed: &[u32]) -> Self {
         // Each variable takes any type, so only an environment that is no object fails here; it
         // is then one without variables, which /v1/health tells.
         let environment: Environment =
             serde_wasm_bindgen::from_value(environment).unwrap_or_default();
-        Self(Rc::new(exchange::Worker::new(&environment)))
+        let mut words = seed.iter().copied().map(u64::from);
+        let seed = std::array::from_fn(|_| {
+            words.next().unwrap_or_default() << 32 | words.next().unwrap_or_default()
+        });
+        Self(Rc::new(exchange::Worker::new(&environment, seed)))
     }
 
     /// The header that holds the client's address, if any.
@@ -52,6 +56,13 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<String> {
         self.0.client_ip_header().map(str::to_owned)
+    }
+
+    /// Whether the header `User-Agent` is to be read.
+    #[wasm_bindgen(js_name = readsAgents)]
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.0.reads_agents()
     }
 }
 
@@ -83,12 +94,17 @@ impl Exchange {
         url: &str,
         origin: Option<String>,
         fetch_site: Option<String>,
+        api_key: Option<String>,
         content_length: Option<String>,
         transfer_encoding: bool,
         client_ip: Option<String>,
         country: Option<String>,
         region: Option<String>,
         city: Option<String>,
+        browser: Option<String>,
+        os: Option<String>,
+        device: Option<String>,
+        is_bot: bool,
         authorization: Option<String>,
         now: f64,
     ) -> JsValue {
@@ -97,6 +113,7 @@ impl Exchange {
             url,
             origin: origin.as_deref(),
             fetch_site: fetch_site.as_deref(),
+            api_key: api_key.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
             content_length: content_length.and_then(|text| text.parse().ok()),
             transfer_encoding,
@@ -105,6 +122,12 @@ impl Exchange {
                 country: country.unwrap_or_default(),
                 region: region.unwrap_or_default(),
                 city: city.unwrap_or_default(),
+            },
+            agent: Agent {
+                browser: browser.unwrap_or_default(),
+                os: os.unwrap_or_default(),
+                device: device.unwrap_or_default(),
+                is_bot,
             },
             authorization: authorization.as_deref(),
             // Date.now() is whole milliseconds, far inside an i64.
