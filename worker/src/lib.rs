@@ -23,6 +23,7 @@
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
 //! | [`query`] | named queries: files, parameters, request, result |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
+//! | [`migrate`] | the files of `schema/`, applied in order, recorded |
 //! | [`health`] | `/v1/health` |
 //! | [`assets`] | `/tallymark/<file>` |
 //! | [`exchange`] | one request from begin to end |
@@ -31,7 +32,8 @@
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the one `INSERT` of [`insert`].
+//! * SQL is in `schema/` and `queries/`, plus the one `INSERT` of [`insert`] and what [`migrate`]
+//!   asks about migrations.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 
@@ -46,6 +48,7 @@ pub mod health;
 pub mod inflate;
 pub mod insert;
 pub mod limits;
+pub mod migrate;
 pub mod query;
 pub mod refusal;
 pub mod routes;

@@ -75,6 +75,18 @@ pub const OCCURRED_AFTER_MS: i64 = 5 * 60_000;
 /// tracker adds jitter of its own.
 pub const RETRY_AFTER_S: u32 = 2;
 
+/// How far ahead of its making a new rollup's view begins, in milliseconds: the view must be there
+/// by then, and the edge's clock may run ahead of the server's by less.
+pub const MIGRATE_AHEAD_MS: u32 = 5_000;
+
+/// How long after that moment its rollup is filled with what came before, in milliseconds: an
+/// insert may be under way for [`UPSTREAM_TIMEOUT_MS`] and a little more.
+pub const MIGRATE_SETTLE_MS: u32 = 15_000;
+
+/// Bounds of the days after which events are deleted: above, times wrap in 2106.
+pub const TTL_DAYS: (u32, u32) = (1, 10_000);
+
+const _: () = assert!(UPSTREAM_TIMEOUT_MS < MIGRATE_SETTLE_MS);
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);

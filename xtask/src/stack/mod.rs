@@ -10,13 +10,14 @@ use crate::clickhouse::embedded::Embedded;
 use crate::clickhouse::users::{User, Users};
 use crate::clickhouse::{DATABASE, migrate};
 use crate::progress::Step;
-use crate::{paths, process, workerd};
+use crate::{process, workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::process::Child;
+use tallymark_worker::migrate::Options;
 
 /// The key that the demo's pages use, and the site that it belongs to.
 const DEMO: (&str, &str) = ("pk_demo", "demo");
@@ -152,7 +153,7 @@ fn own_server() -> Result<Option<Server>> {
     let user =
         User { name: or("CLICKHOUSE_USER", "default"), password: or("CLICKHOUSE_PASSWORD", "") };
     let admin = Client::new(&url).with_user(&user);
-    migrate::apply(&admin, &paths::at("worker/schema"))
+    migrate::apply(&admin, Options::default())
         .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
     Ok(Some(Server::Own { url, users: Users::all(&user) }))
 }
