@@ -4,23 +4,27 @@
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
 import { readAll, readUnder } from "./body.js";
+import { look, put } from "./cache.js";
+import { fly, join } from "./flights.js";
 
 initSync({ module });
 
 let shared;
 
 export default {
-  async fetch(request, env) {
+  async fetch(request, env, context) {
     shared ??= new Shared(env);
     const exchange = new Exchange(shared.worker);
     try {
-      return await run(exchange, request, env);
+      return await run(exchange, request, env, context);
     } catch (error) {
       // A client that went away while it sent, or a mistake of ours: the client may try again.
       console.error(`tallymark: ${error?.stack ?? error}`);
       return broken();
     } finally {
-      exchange.free();
+      const step = exchange.behind();
+      if (step) context.waitUntil(finish(exchange, step, request.url));
+      else exchange.free();
     }
   },
 };
@@ -32,13 +36,14 @@ class Shared {
   }
 }
 
-async function run(exchange, request, env) {
+async function run(exchange, request, env, context) {
   const { headers, cf } = request;
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
+    headers.get("authorization") ?? undefined,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
     (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
@@ -55,8 +60,25 @@ async function run(exchange, request, env) {
         step = body ? exchange.body(body) : exchange.tooLarge();
         break;
       }
-      case "fetch":
-        step = await upstream(exchange, step);
+      case "fetch": {
+        const { flight } = step;
+        const sent = fly(flight, upstream(step));
+        // Those who wait for it get it even if this client goes away.
+        if (flight) context.waitUntil(sent);
+        const answer = await sent;
+        step = answer.lost ? exchange.lost(answer.timedOut) : exchange.answered(...answer.all);
+        const kept = flight && exchange.toStore();
+        if (kept) context.waitUntil(put(request.url, kept));
+        break;
+      }
+      case "look": {
+        const kept = await look(request.url, step.name);
+        step = exchange.found(kept?.at, kept?.rows ?? new Uint8Array());
+        break;
+      }
+      case "join":
+        await join(step.name, step.timeoutMs);
+        step = exchange.joined();
         break;
       case "asset":
         file = await env.ASSETS?.fetch(request.url);
@@ -71,7 +93,23 @@ async function run(exchange, request, env) {
   }
 }
 
-async function upstream(exchange, { url, headers, body, timeoutMs, answerBytes }) {
+// What is left to do behind the answer, this step first.
+async function finish(exchange, first, url) {
+  try {
+    for (let step = first; step; step = exchange.behind()) {
+      const answer = await fly(step.flight, upstream(step));
+      if (answer.lost) exchange.lostBehind();
+      else exchange.answeredBehind(...answer.all);
+      const kept = exchange.toStore();
+      if (kept) await put(url, kept);
+    }
+  } finally {
+    exchange.free();
+  }
+}
+
+// What came of a request, as the core takes it.
+async function upstream({ url, headers, body, timeoutMs, answerBytes }) {
   let answer, bytes;
   try {
     answer = await fetch(url, {
@@ -84,15 +122,11 @@ async function upstream(exchange, { url, headers, body, timeoutMs, answerBytes }
     });
     bytes = await readUnder(answer, answerBytes);
   } catch (error) {
-    return exchange.lost(error?.name === "TimeoutError");
+    return { lost: true, timedOut: error?.name === "TimeoutError" };
   }
-  if (!bytes) return exchange.lost(false);
-  return exchange.answered(
-    answer.status,
-    answer.headers.get("x-clickhouse-exception-code") ?? undefined,
-    answer.headers.has("x-clickhouse-query-id"),
-    bytes,
-  );
+  if (!bytes) return { lost: true, timedOut: false };
+  const code = answer.headers.get("x-clickhouse-exception-code") ?? undefined;
+  return { all: [answer.status, code, answer.headers.has("x-clickhouse-query-id"), bytes] };
 }
 
 // The one answer that the core cannot give: it is what broke.

@@ -1,7 +1,7 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
 use crate::limits;
-use crate::sites::Sites;
+use crate::sites::{Sites, digest};
 use serde::Deserialize;
 
 /// The worker's variables and secrets as the platform hands them over.
@@ -20,6 +20,10 @@ pub struct Environment {
     body_bytes: Option<Variable>,
     upstream_timeout_ms: Option<Variable>,
     client_ip_header: Option<Variable>,
+    admin_key: Option<Variable>,
+    clickhouse_admin_user: Option<Variable>,
+    clickhouse_admin_password: Option<Variable>,
+    token_secret: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -75,6 +79,22 @@ pub struct Config {
     /// `CLIENT_IP_HEADER`, lower case: the header that holds the client's address. Only a proxy
     /// that sets it on every request makes it true, hence none by default.
     pub client_ip_header: Option<String>,
+    /// The digest of `ADMIN_KEY`; without one nobody is the admin.
+    pub admin_digest: Option<[u8; 32]>,
+    /// Who makes tables; without one the worker does not migrate.
+    pub admin_user: Option<User>,
+    /// `TOKEN_SECRET`; without one no token is taken.
+    pub token_secret: Option<Secret>,
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret(..)")
+    }
 }
 
 impl Config {
@@ -123,6 +143,20 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), secret);
+        let admin_name = problems.read(
+            "CLICKHOUSE_ADMIN_USER",
+            &from.clickhouse_admin_user,
+            Some(""),
+            header_value,
+        );
+        let admin_password = problems.read(
+            "CLICKHOUSE_ADMIN_PASSWORD",
+            &from.clickhouse_admin_password,
+            Some(""),
+            header_value,
+        );
+        let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
         let (
             Some(clickhouse_url),
             Some(database),
@@ -134,6 +168,10 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(admin_key),
+            Some(admin_name),
+            Some(admin_password),
+            Some(token_secret),
         ) = (
             url,
             database,
@@ -145,6 +183,10 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            admin_key,
+            admin_name,
+            admin_password,
+            token_secret,
         )
         else {
             return Err(problems.0);
@@ -158,6 +200,10 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            admin_digest: admin_key.as_deref().map(digest),
+            admin_user: (!admin_name.is_empty())
+                .then_some(User { name: admin_name, password: admin_password }),
+            token_secret: token_secret.map(Secret),
         })
     }
 }
@@ -219,6 +265,16 @@ fn header_value(text: &str) -> Result<String, String> {
         return Ok(text.into());
     }
     Err(format!("must be at most {} ASCII characters without spaces", limits::KEY_BYTES))
+}
+
+/// A key or secret of the operator's, or none.
+fn secret(text: &str) -> Result<Option<String>, String> {
+    let bytes = limits::SECRET_BYTES_MIN..=limits::KEY_BYTES;
+    if text.is_empty() || bytes.contains(&text.len()) && header_value(text).is_ok() {
+        return Ok((!text.is_empty()).then(|| text.into()));
+    }
+    let (least, most) = (limits::SECRET_BYTES_MIN, limits::KEY_BYTES);
+    Err(format!("must be {least} to {most} ASCII characters without spaces, or empty"))
 }
 
 /// A user's name.
@@ -291,6 +347,8 @@ mod tests {
         );
         assert_eq!((config.body_bytes, config.upstream_timeout_ms), (1_000_000, 10_000));
         assert_eq!(config.client_ip_header, None);
+        assert_eq!((config.admin_digest, config.admin_user), (None, None));
+        assert_eq!(config.token_secret, None);
     }
 
     #[test]
@@ -311,6 +369,7 @@ mod tests {
         let url = "must be like \"https://clickhouse.example.com:8443\", without user, password, \
                    ? and #";
         let password = "must be at most 128 ASCII characters without spaces";
+        let secret = "must be 32 to 128 ASCII characters without spaces, or empty";
         let header = "must be the name of a header, such as cf-connecting-ip, or empty";
         for (variable, value, message) in [
             ("CLICKHOUSE_URL", None, "is missing"),
@@ -334,6 +393,9 @@ mod tests {
             ("BODY_BYTES", Some("\"many\""), "must be a whole number from 1000 to 2000000"),
             ("UPSTREAM_TIMEOUT_MS", Some("99"), "must be a whole number from 100 to 60000"),
             ("CLIENT_IP_HEADER", Some("\"a b\""), header),
+            ("ADMIN_KEY", Some("\"too short\""), secret),
+            ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),
+            ("CLICKHOUSE_ADMIN_USER", Some("\"a b\""), password),
         ] {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");

@@ -4,10 +4,14 @@
 //! begin ─┬─> Respond                                  refused, preflight
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
-//!        ├─> Fetch ── upstream ──> Respond            one query, health
+//!        ├─> [Look ── found ──> [Join ── joined ──>]] Fetch ── upstream ──> Respond   one query
+//!        ├─> Fetch ── upstream ──> Respond            health
+//!        ├─> Fetch ── upstream ──> Fetch … ──> Respond      migrations
 //!        └─> Asset ── asset ──> Relay                 a file
 //! ```
 
+use crate::access::{self, Grant};
+use crate::admin::{self, Migration};
 use crate::answer::Answer;
 use crate::assets;
 use crate::batch::Head;
@@ -17,12 +21,14 @@ use crate::enrich::{Place, Sender, truncated_ip};
 use crate::health;
 use crate::insert;
 use crate::limits;
-use crate::query::{self, Ask, Catalogue, Pending};
+use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
 use crate::sites::caller;
+use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
+use std::cell::RefCell;
 use std::rc::Rc;
 use tallymark::time::UnixMs;
 
@@ -31,6 +37,7 @@ use tallymark::time::UnixMs;
 pub struct Worker {
     config: Result<Config, Vec<Problem>>,
     catalogue: Catalogue,
+    cache: RefCell<Cache>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -44,6 +51,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
     /// The header `Content-Length`, in bytes.
     pub content_length: Option<usize>,
     /// Whether there is a header `Transfer-Encoding`. Then the length says nothing, and workerd
@@ -71,6 +80,16 @@ pub enum Step {
     },
     /// Send this, then call [`Exchange::upstream`].
     Fetch(upstream::Request),
+    /// Look this name up in the cache that isolates share, then call [`Exchange::found`].
+    Look(String),
+    /// Wait until another request's fetch of this name has ended, but no longer than a fetch may
+    /// take; then call [`Exchange::joined`].
+    Join {
+        /// The fetch's `flight`.
+        name: String,
+        /// The longest to wait, in milliseconds.
+        timeout_ms: u32,
+    },
     /// Get the request's path from the assets, then call [`Exchange::asset`].
     Asset,
     /// Send the asset's body under these headers. The end.
@@ -96,10 +115,20 @@ enum State {
     Batch(Head, Sender),
     /// ClickHouse's answer to an insert.
     Insert,
-    /// The body with several queries of this site.
-    Queries(String),
+    /// The body with several queries; whether they are to be fetched anew.
+    Queries(Grant, bool),
     /// ClickHouse's answer to the next of these queries.
     Query(Pending),
+    /// All are answered; some are fetched anew behind the answer.
+    Behind(Pending),
+    /// The body of a statement, for this URL.
+    Statement(String),
+    /// ClickHouse's answer to it.
+    Sql,
+    /// The body of a migration, which says nothing, for this URL.
+    Migrate(String),
+    /// ClickHouse's answer to one of its statements.
+    Migration(Migration),
     /// ClickHouse's answer to the health question.
     Health,
     /// A file's status.
@@ -113,7 +142,11 @@ impl Worker {
     pub fn new(environment: &Environment) -> Self {
         let catalogue = Catalogue::parse(&query::FILES);
         debug_assert!(catalogue.is_ok(), "a query's head is wrong: {catalogue:?}");
-        Self { config: Config::read(environment), catalogue: catalogue.unwrap_or_default() }
+        Self {
+            config: Config::read(environment),
+            catalogue: catalogue.unwrap_or_default(),
+            cache: RefCell::default(),
+        }
     }
 
     /// The header with the client's address, if one is trusted; lower case.
@@ -176,14 +209,25 @@ impl Exchange {
                 read(request, config.body_bytes)
             }
             Route::Queries => {
-                self.state = State::Queries(site(request, &url, worker.config()?)?);
+                let grant = grant(request, &url, worker.config()?)?;
+                self.state = State::Queries(grant, is_refresh(&url));
                 read(request, limits::QUERY_BODY_BYTES)
             }
             Route::Query(name) => {
                 let config = worker.config()?;
-                let site = site(request, &url, config)?;
+                let grant = grant(request, &url, config)?;
                 let ask = Ask::of_url(name, &url, &worker.catalogue)?;
-                self.ask(&[ask], &site, true)
+                self.ask(&[ask], &grant, true, is_refresh(&url))
+            }
+            Route::Sql => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Statement(request.url.into());
+                read(request, limits::SQL_BYTES)
+            }
+            Route::Migrate => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Migrate(request.url.into());
+                read(request, 0)
             }
         }
     }
@@ -199,15 +243,21 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Queries(_) if body.len() > cap_bytes => {
-                Err(too_large(cap_bytes))
-            }
+            _ if body.len() > cap_bytes => Err(too_large(cap_bytes)),
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
                 self.state = State::Insert;
                 Ok(Step::Fetch(insert::request(config, head.table, head.id, &block)))
             }
-            State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
+            State::Queries(grant, refresh) => self.ask(&query::asks(body)?, &grant, false, refresh),
+            State::Statement(url) => {
+                self.state = State::Sql;
+                Ok(Step::Fetch(sql::request(body, &Url::parse(&url), config)?))
+            }
+            State::Migrate(url) => {
+                let (migration, turn) = Migration::begin(&Url::parse(&url), config)?;
+                Ok(self.migrate(migration, turn))
+            }
             _ => Err(out_of_turn()),
         }
     }
@@ -223,6 +273,8 @@ impl Exchange {
     fn cap_bytes(&self) -> usize {
         match (&self.state, &self.worker.config) {
             (State::Batch(..), Ok(config)) => config.body_bytes,
+            (State::Statement(_), _) => limits::SQL_BYTES,
+            (State::Migrate(_), _) => 0,
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -232,14 +284,20 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Insert => Step::Respond(insert::answer(outcome, self.now)),
             State::Health => Step::Respond(health::answer(outcome)),
-            State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
-                Ok(None) => Step::Respond(pending.answer()),
-                Ok(Some(request)) => {
-                    self.state = State::Query(pending);
-                    Step::Fetch(request)
-                }
-                Err(answer) => Step::Respond(answer),
-            },
+            State::Query(mut pending) => {
+                let worker = Rc::clone(&self.worker);
+                let taken =
+                    pending.take(outcome, &mut worker.cache.borrow_mut(), &worker.catalogue);
+                taken.and_then(|()| self.turn(pending)).unwrap_or_else(Step::Respond)
+            }
+            State::Sql => Step::Respond(sql::answer(outcome)),
+            State::Migration(mut migration) => {
+                let turn = match self.worker.config() {
+                    Ok(config) => migration.take(outcome, config),
+                    Err(answer) => admin::Turn::Respond(answer),
+                };
+                self.migrate(migration, turn)
+            }
             _ => Step::Respond(out_of_turn()),
         }
     }
@@ -254,26 +312,109 @@ impl Exchange {
         }
     }
 
+    /// The shared cache has this: when it was computed, and the rows; or nothing.
+    pub fn found(&mut self, kept: Option<(UnixMs, &[u8])>) -> Step {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Query(mut pending) => {
+                if let Some((at, rows)) = kept {
+                    pending.found(at, rows, &mut self.worker.cache.borrow_mut());
+                }
+                self.turn(pending).unwrap_or_else(Step::Respond)
+            }
+            _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    /// The other request's fetch has ended, or taken too long.
+    pub fn joined(&mut self) -> Step {
+        self.found(None)
+    }
+
+    /// The result that came last, for the shared cache, if it is one to share.
+    pub fn to_store(&mut self) -> Option<Store> {
+        match &mut self.state {
+            State::Query(pending) | State::Behind(pending) => pending.to_store(),
+            _ => None,
+        }
+    }
+
+    /// After the answer: what is to be fetched anew, if anything; then [`Exchange::upstream_behind`].
+    pub fn behind(&mut self) -> Option<upstream::Request> {
+        match &mut self.state {
+            State::Behind(pending) => pending.next_behind(&mut self.worker.cache.borrow_mut()),
+            _ => None,
+        }
+    }
+
+    /// This came of it.
+    pub fn upstream_behind(&mut self, outcome: &Outcome) {
+        if let State::Behind(pending) = &mut self.state {
+            pending.take_behind(outcome, &mut self.worker.cache.borrow_mut());
+        }
+    }
+
     /// Checks all queries before the first is sent.
-    fn ask(&mut self, asks: &[Ask], site: &str, single: bool) -> Result<Step, Answer> {
+    fn ask(
+        &mut self,
+        asks: &[Ask],
+        grant: &Grant,
+        single: bool,
+        refresh: bool,
+    ) -> Result<Step, Answer> {
         let worker = Rc::clone(&self.worker);
         let config = worker.config()?;
-        let mut pending = Pending::new(asks, &worker.catalogue, site, self.now, config, single)?;
-        match pending.next_request() {
-            Some(request) => {
-                self.state = State::Query(pending);
-                Ok(Step::Fetch(request))
+        let pending = Pending::new(asks, &worker.catalogue, grant, self.now, config, single)?;
+        self.turn(pending.refreshed(refresh))
+    }
+
+    fn turn(&mut self, mut pending: Pending) -> Result<Step, Answer> {
+        let worker = Rc::clone(&self.worker);
+        let step = match pending.next(&mut worker.cache.borrow_mut(), &worker.catalogue)? {
+            Turn::Fetch(request) => Step::Fetch(request),
+            Turn::Look(name) => Step::Look(name),
+            Turn::Join(name) => {
+                Step::Join { name, timeout_ms: worker.config()?.upstream_timeout_ms }
             }
-            None => Ok(Step::Respond(pending.answer())),
+            Turn::Done => {
+                let answer = pending.answer();
+                self.state = State::Behind(pending);
+                return Ok(Step::Respond(answer));
+            }
+        };
+        self.state = State::Query(pending);
+        Ok(step)
+    }
+
+    fn migrate(&mut self, migration: Migration, turn: admin::Turn) -> Step {
+        match turn {
+            admin::Turn::Fetch(request) => {
+                self.state = State::Migration(migration);
+                Step::Fetch(request)
+            }
+            admin::Turn::Respond(answer) => Step::Respond(answer),
         }
     }
 }
 
-/// The site that may ask.
-fn site(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<String, Refusal> {
+impl Drop for Exchange {
+    /// A request that ends before its fetch does keeps nobody waiting.
+    fn drop(&mut self) {
+        if let State::Query(pending) = &mut self.state {
+            pending.land(&mut self.worker.cache.borrow_mut());
+        }
+    }
+}
+
+/// Who asks, and about which site.
+fn grant(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<Grant, Refusal> {
     let key = url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
     let caller = caller(request.origin, request.fetch_site, url);
-    config.sites.authorize(&key.unwrap_or_default(), caller).map(|site| site.name.clone())
+    let key = key.unwrap_or_default();
+    Grant::read(&key, request.authorization, caller, request.now, config)
+}
+
+fn is_refresh(url: &Url<'_>) -> bool {
+    url.parameters().any(|(name, value)| name == "refresh" && value == "1")
 }
 
 /// A body to read, unless it says itself that it is far too large. One that is a little too large
@@ -489,6 +630,149 @@ mod tests {
         };
         assert_eq!(health.status, 503);
         assert!(String::from_utf8(health.body).unwrap().contains("CLICKHOUSE_URL"));
+    }
+
+    const COUNTS: &str = "/v1/query/entity_counts?k=pk_open&entity_type=Model";
+
+    /// Asks for counts at `now_ms`, until something else than the shared cache is asked.
+    fn ask_counts(worker: &Rc<Worker>, now_ms: i64, more: &str) -> (Exchange, Step) {
+        let mut exchange = Exchange::new(Rc::clone(worker));
+        let url = format!("https://edge.test{COUNTS}{more}");
+        let now = UnixMs(now_ms);
+        let request = Request { method: "GET", url: &url, now, ..Request::default() };
+        let step = match exchange.begin(&request) {
+            Step::Look(_) => exchange.found(None),
+            step => step,
+        };
+        (exchange, step)
+    }
+
+    fn fetched(step: Step) -> upstream::Request {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        request
+    }
+
+    /// The answer's `cached_at`, and its rows.
+    fn cached(step: Step) -> (serde_json::Value, serde_json::Value) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        (body["cached_at"].clone(), body["data"].clone())
+    }
+
+    #[test]
+    fn s3_15_an_answer_is_served_again_while_it_is_fresh() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        fetched(step);
+        assert_eq!(cached(first.upstream(&rows("{\"n\":1}"))).0, serde_json::Value::Null);
+        let (_, step) = ask_counts(&worker, NOW + 59_999, "");
+        assert_eq!(cached(step), (NOW.into(), serde_json::json!([{"n": 1}])));
+        let (_, step) = ask_counts(&worker, NOW + 120_000, "");
+        fetched(step);
+    }
+
+    #[test]
+    fn s3_15_a_stale_answer_is_served_while_one_request_fetches_a_new_one() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut stale, step) = ask_counts(&worker, NOW + 60_000, "");
+        assert_eq!(cached(step).0, NOW);
+        let request = stale.behind().unwrap();
+        assert!(request.flight.is_some());
+        // The other one sees that it is being fetched.
+        let (mut other, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!((cached(step).0, other.behind()), (NOW.into(), None));
+        stale.upstream_behind(&rows("{\"n\":2}"));
+        assert_eq!(stale.to_store().unwrap().at, UnixMs(NOW + 60_000));
+        assert_eq!(stale.behind(), None);
+        let (_, step) = ask_counts(&worker, NOW + 60_002, "");
+        assert_eq!(cached(step), ((NOW + 60_000).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_a_failure_behind_a_stale_answer_leaves_it_to_the_next() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows(""));
+        let (mut stale, _) = ask_counts(&worker, NOW + 60_000, "");
+        stale.behind().unwrap();
+        stale.upstream_behind(&Outcome::Failed);
+        let (mut next, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!(cached(step).0, NOW);
+        assert!(next.behind().is_some());
+    }
+
+    #[test]
+    fn s3_15_refresh_asks_anew_and_keeps_the_answer() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut refresh, step) = ask_counts(&worker, NOW + 1, "&refresh=1");
+        fetched(step);
+        refresh.upstream(&rows("{\"n\":2}"));
+        let (_, step) = ask_counts(&worker, NOW + 2, "");
+        assert_eq!(cached(step), ((NOW + 1).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_those_that_ask_at_once_wait_for_the_first() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        let flight = fetched(step).flight.unwrap();
+        let (mut second, step) = ask_counts(&worker, NOW + 1, "");
+        assert_eq!(step, Step::Join { name: flight, timeout_ms: 10_000 });
+        let (mut third, _) = ask_counts(&worker, NOW + 1, "");
+        first.upstream(&rows("{\"n\":1}"));
+        assert_eq!(cached(second.joined()).0, NOW);
+        drop(first);
+        assert_eq!(cached(third.joined()).0, NOW);
+    }
+
+    #[test]
+    fn s3_15_whoever_waited_for_a_fetch_that_failed_or_went_away_fetches_itself() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        let (mut second, step) = ask_counts(&worker, NOW, "");
+        assert!(matches!(step, Step::Join { .. }));
+        assert_eq!(told(first.upstream(&Outcome::Failed)).0, 502);
+        let step = second.joined();
+        fetched(if let Step::Look(_) = step { second.found(None) } else { step });
+        drop(second);
+        // Nobody is fetching now.
+        fetched(ask_counts(&worker, NOW, "").1);
+    }
+
+    #[test]
+    fn s3_15_an_answer_of_the_shared_cache_is_served_with_its_time() {
+        let worker = worker();
+        let mut exchange = Exchange::new(Rc::clone(&worker));
+        let Step::Look(name) = begin(&mut exchange, "GET", COUNTS) else { panic!() };
+        assert_eq!(name.len(), 64);
+        let found = exchange.found(Some((UnixMs(NOW - 5), b"{\"n\":3}")));
+        assert_eq!(cached(found), ((NOW - 5).into(), serde_json::json!([{"n": 3}])));
+        // One too old to be served is as good as none.
+        let mut exchange = Exchange::new(self::worker());
+        begin(&mut exchange, "GET", COUNTS);
+        fetched(exchange.found(Some((UnixMs(NOW - 120_000), b""))));
+    }
+
+    #[test]
+    fn the_admin_s_ways_want_its_key_before_the_body() {
+        for path in ["/v1/sql", "/v1/admin/migrate"] {
+            assert_eq!(told(begin(&mut exchange(), "POST", path)), (401, "bad_key".into()));
+            let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
+            let url = format!("https://edge.test{path}");
+            let request = Request {
+                method: "POST",
+                url: &url,
+                authorization: Some(&bearer),
+                ..Request::default()
+            };
+            let mut exchange = exchange();
+            assert!(matches!(exchange.begin(&request), Step::Read { .. }));
+            assert!(matches!(exchange.body(b""), Step::Fetch(_)));
+        }
     }
 
     #[test]

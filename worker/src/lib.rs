@@ -21,6 +21,10 @@
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
+//! | [`access`] | who asks a query: public key, reader key, token, admin |
+//! | [`token`] | signed tokens that name queries and entities |
+//! | [`sql`] | `/v1/sql`: the admin's own statements, as the reading user |
+//! | [`admin`] | `/v1/admin/migrate` |
 //! | [`query`] | named queries: files, parameters, request, result |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
 //! | [`migrate`] | the files of `schema/`, applied in order, recorded |
@@ -37,6 +41,8 @@
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 
+pub mod access;
+pub mod admin;
 pub mod answer;
 pub mod assets;
 pub mod batch;
@@ -53,8 +59,10 @@ pub mod query;
 pub mod refusal;
 pub mod routes;
 pub mod sites;
+pub mod sql;
 #[cfg(test)]
 mod testing;
+pub mod token;
 pub mod upstream;
 pub mod url;
 #[cfg(feature = "wasm")]

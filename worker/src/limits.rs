@@ -40,6 +40,35 @@ pub const ARRAY_ITEMS: usize = 1_000;
 /// Bytes of one text parameter: ids are the longest.
 pub const TEXT_BYTES: usize = tallymark::limits::ID_BYTES;
 
+/// Bytes of a signed token: a page's worth of ids, in a header or a URL.
+pub const TOKEN_BYTES: usize = 8_192;
+
+/// Least bytes of `TOKEN_SECRET` and of `ADMIN_KEY`: fewer could be guessed.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// Bytes of a statement of `/v1/sql`: what the reading user's `max_query_size` allows.
+pub const SQL_BYTES: usize = 100_000;
+
+/// Parameters of a statement of `/v1/sql`.
+pub const SQL_PARAMS: usize = 100;
+
+/// Characters of ClickHouse's own words that the admin is told.
+pub const EXCEPTION_CHARS: usize = 1_000;
+
+/// How long one statement of a migration may take, in milliseconds: filling a rollup reads all
+/// events. What takes longer goes on in the server; the next run finds it done.
+pub const MIGRATE_TIMEOUT_MS: u32 = 60_000;
+
+/// Bytes of the answers that one isolate keeps: an isolate has 128 MB.
+pub const CACHE_BYTES: usize = 8_000_000;
+
+/// Answers that one isolate keeps; the oldest goes first.
+pub const CACHE_ENTRIES: usize = 1_000;
+
+/// An answer older than its query allows is served while a new one is fetched, up to this many
+/// times the age that the query allows.
+pub const CACHE_STALE_TIMES: i64 = 2;
+
 /// Sites of one worker. Each costs a hundred bytes and a few comparisons.
 pub const SITES: usize = 10_000;
 

@@ -12,6 +12,10 @@ pub enum Route<'a> {
     Query(&'a str),
     /// `POST /v1/query`: several at once.
     Queries,
+    /// `POST /v1/sql`.
+    Sql,
+    /// `POST /v1/admin/migrate`.
+    Migrate,
     /// `GET /v1/health`.
     Health,
     /// `GET /tallymark/<file>`.
@@ -28,6 +32,8 @@ impl<'a> Route<'a> {
         let route = match path {
             "/v1/batch" => Self::Batch,
             "/v1/query" => Self::Queries,
+            "/v1/sql" => Self::Sql,
+            "/v1/admin/migrate" => Self::Migrate,
             "/v1/health" => Self::Health,
             _ => match (path.strip_prefix("/v1/query/"), path.strip_prefix("/tallymark/")) {
                 (Some(name), _) => Self::Query(name),
@@ -45,7 +51,7 @@ impl<'a> Route<'a> {
 
     /// Whether the route takes a body.
     const fn posts(self) -> bool {
-        matches!(self, Self::Batch | Self::Queries)
+        matches!(self, Self::Batch | Self::Queries | Self::Sql | Self::Migrate)
     }
 
     /// The methods that the route takes.
@@ -71,6 +77,8 @@ mod tests {
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
+            ("POST", "/v1/sql", Route::Sql),
+            ("POST", "/v1/admin/migrate", Route::Migrate),
             ("GET", "/v1/health", Route::Health),
             ("GET", "/tallymark/tracker.js", Route::Asset("tracker.js")),
         ] {
@@ -89,7 +97,7 @@ mod tests {
             "/v1/events",
             "/ingest-events",
             "/v1/cdc",
-            "/v1/sql",
+            "/v1/admin",
         ] {
             for method in ["GET", "POST", "OPTIONS"] {
                 let answer = Route::choose(method, path).unwrap_err();

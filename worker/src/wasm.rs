@@ -20,7 +20,11 @@ extern "C" {
         body: &[u8],
         timeout_ms: u32,
         answer_bytes: usize,
+        flight: Option<&str>,
     ) -> JsValue;
+    fn look(name: &str) -> JsValue;
+    fn join(name: &str, timeout_ms: u32) -> JsValue;
+    fn store(name: &str, at: f64, seconds: f64, rows: &[u8]) -> JsValue;
     fn asset() -> JsValue;
     fn relay(status: u16, headers: &str) -> JsValue;
     fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
@@ -72,6 +76,7 @@ impl Exchange {
         url: &str,
         origin: Option<String>,
         fetch_site: Option<String>,
+        authorization: Option<String>,
         content_length: Option<String>,
         transfer_encoding: bool,
         client_ip: Option<String>,
@@ -85,6 +90,7 @@ impl Exchange {
             url,
             origin: origin.as_deref(),
             fetch_site: fetch_site.as_deref(),
+            authorization: authorization.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
             content_length: content_length.and_then(|text| text.parse().ok()),
             transfer_encoding,
@@ -129,6 +135,49 @@ impl Exchange {
         to_js(self.0.upstream(&outcome))
     }
 
+    /// See [`exchange::Exchange::found`]: `at` is undefined where nothing was.
+    pub fn found(&mut self, at: Option<f64>, rows: &[u8]) -> JsValue {
+        to_js(self.0.found(at.map(|at| (UnixMs(at as i64), rows))))
+    }
+
+    /// See [`exchange::Exchange::joined`].
+    pub fn joined(&mut self) -> JsValue {
+        to_js(self.0.joined())
+    }
+
+    /// See [`exchange::Exchange::to_store`].
+    #[wasm_bindgen(js_name = toStore)]
+    pub fn to_store(&mut self) -> JsValue {
+        match self.0.to_store() {
+            Some(kept) => store(&kept.name, kept.at.0 as f64, kept.seconds as f64, &kept.rows),
+            None => JsValue::UNDEFINED,
+        }
+    }
+
+    /// See [`exchange::Exchange::behind`].
+    pub fn behind(&mut self) -> JsValue {
+        self.0.behind().map_or(JsValue::UNDEFINED, |request| to_js(Step::Fetch(request)))
+    }
+
+    /// See [`exchange::Exchange::upstream_behind`]: an answer, whole.
+    #[wasm_bindgen(js_name = answeredBehind)]
+    pub fn answered_behind(
+        &mut self,
+        status: u16,
+        exception_code: Option<String>,
+        has_query_id: bool,
+        body: Vec<u8>,
+    ) {
+        let reply = Reply { status, exception_code, has_query_id, body };
+        self.0.upstream_behind(&Outcome::Answer(reply));
+    }
+
+    /// See [`exchange::Exchange::upstream_behind`]: no answer.
+    #[wasm_bindgen(js_name = lostBehind)]
+    pub fn lost_behind(&mut self) {
+        self.0.upstream_behind(&Outcome::Failed);
+    }
+
     /// See [`exchange::Exchange::asset`].
     pub fn asset(&mut self, status: u16) -> JsValue {
         to_js(self.0.asset(status))
@@ -145,7 +194,10 @@ fn to_js(step: Step) -> JsValue {
             &request.body,
             request.timeout_ms,
             request.answer_bytes,
+            request.flight.as_deref(),
         ),
+        Step::Look(name) => look(&name),
+        Step::Join { name, timeout_ms } => join(&name, timeout_ms),
         Step::Asset => asset(),
         Step::Relay(answer) => relay(answer.status, &lines(&answer.headers)),
         Step::Respond(Answer { status, headers, body, log }) => {

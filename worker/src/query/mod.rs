@@ -2,15 +2,17 @@
 //! outside.
 
 mod bind;
+mod cache;
 mod head;
 mod pending;
 mod run;
 pub mod typescript;
 
 pub use bind::{Given, bind, from_text};
+pub use cache::Cache;
 pub use head::{Access, Column, Head, HeadError, Kind, Param};
-pub use pending::Pending;
-pub use run::{Ask, asks, request};
+pub use pending::{Pending, Store, Turn};
+pub use run::{Ask, asks, prepare};
 
 /// Every query's file. The head inside names it; [`Catalogue`] goes by that.
 pub const FILES: [&str; 19] = [

@@ -168,6 +168,9 @@ fn worker_vars(plan: &Plan, server: &Server) -> Vec<(String, String)> {
         ("CLICKHOUSE_INSERT_PASSWORD", &users.insert.password),
         ("CLICKHOUSE_READ_USER", &users.read.name),
         ("CLICKHOUSE_READ_PASSWORD", &users.read.password),
+        // Of use to whoever has the admin's key alone, which only a test sets.
+        ("CLICKHOUSE_ADMIN_USER", &users.admin.name),
+        ("CLICKHOUSE_ADMIN_PASSWORD", &users.admin.password),
         ("SITES", &sites(plan)),
     ];
     let replaced = |name: &str| plan.vars.iter().any(|(theirs, _)| theirs == name);
