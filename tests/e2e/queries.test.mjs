@@ -72,8 +72,10 @@ const times = (count, event) => Array.from({ length: count }, () => ({ ...event 
 const on = (entity_type, entity_id) => (name, more) => ({ name, entity_type, entity_id, ...more });
 const date = (ago) => new Date(NOW - ago * DAY).toISOString().slice(0, 10);
 const refreshRanks = async () => {
-  await query("SYSTEM REFRESH VIEW user_ranks_view");
-  await query("SYSTEM WAIT VIEW user_ranks_view");
+  for (const view of ["user_ranks_view", "user_received_view"]) {
+    await query(`SYSTEM REFRESH VIEW ${view}`);
+    await query(`SYSTEM WAIT VIEW ${view}`);
+  }
 };
 
 describe("entities", () => {
@@ -257,11 +259,29 @@ describe("users", () => {
 
   test("S3.1 S3.8 S3.12 S3.14 D3 D8 user_metrics has everything in one call", async () => {
     const before = proxy.requests.length;
-    const found = await rowsOf("user_metrics", { ids: ["u1", "u2", "nobody"], refresh: 1 });
+    const refreshed = await metrics({ ids: ["u1", "u2", "nobody"], refresh: 1 });
     assert.equal(proxy.requests.length, before + 1);
-    found[0].engagement_score = Math.round(found[0].engagement_score * 1e6) / 1e6;
-    found[1].engagement_score = Math.round(found[1].engagement_score * 1e6) / 1e6;
-    assert.deepEqual(found, [
+    assert.deepEqual(refreshed, METRICS);
+    assert.deepEqual(await rowsOf("user_metrics", { ids: [] }), []);
+  });
+
+  test("S3.22 user_metrics is live when it is asked to be", async () => {
+    const live = { ids: ["u1", "u2", "nobody"], live: true, refresh: 1 };
+    assert.deepEqual(await metrics(live), METRICS);
+    await send([on("Model", "um3")("Download", { value: 50 }), user("u2")("Follow", { user_id: "f1" })]);
+    const [, later] = await metrics(live);
+    const { download_count, engagement_score, follower_count } = later;
+    assert.deepEqual([download_count, engagement_score, follower_count], [150, 150.1, 2]);
+    const [, minute] = await metrics({ ...live, live: false });
+    assert.deepEqual([minute.download_count, minute.follower_count], [100, 2]);
+  });
+
+  const metrics = async (params) => {
+    const found = await rowsOf("user_metrics", params);
+    for (const row of found) row.engagement_score = Math.round(row.engagement_score * 1e6) / 1e6;
+    return found;
+  };
+  const METRICS = [
       {
         user_id: "u1",
         follower_count: 7,
@@ -290,9 +310,7 @@ describe("users", () => {
         engagement_score: 100.1,
         rank: 1,
       },
-    ]);
-    assert.deepEqual(await rowsOf("user_metrics", { ids: [] }), []);
-  });
+  ];
 
   test("S3.13 the owner is the one known when the query runs", async () => {
     const earned = () =>

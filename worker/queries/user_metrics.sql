@@ -2,6 +2,7 @@
 -- key: public
 -- cache: 3600
 -- param: ids Array(String) -- the users; one of whom nothing is known is absent from the answer
+-- param: live Bool false -- also read what the user's entities have received as it is now, not as of the last minute
 -- column: user_id String -- the user
 -- column: follower_count Int64 -- follows less unfollows, rows
 -- column: following_count Int64 -- whom the user follows, by the same count
@@ -42,25 +43,41 @@ FROM
         AND bot = ''
     GROUP BY entity_id
     UNION ALL
-    SELECT user_id, 'following' AS metric, toFloat64(sum(net)) AS amount
+    SELECT
+        user_id,
+        if(name = 'Follow', 'following', toString(entity_type)) AS metric,
+        if(name = 'Follow', toFloat64(sum(net)), toFloat64(uniqExact(entity_id))) AS amount
     FROM user_links
     WHERE site = {site:String}
         AND user_id IN {ids:Array(String)}
-        AND name = 'Follow'
-        AND entity_type = 'User'
-    GROUP BY user_id
+        AND (name, entity_type) IN
+        (
+            ('Follow', 'User'),
+            ('Upload', 'Model'),
+            ('Upload', 'Post'),
+            ('Upload', 'Image')
+        )
+    GROUP BY user_id, name, entity_type
     UNION ALL
-    SELECT user_id, toString(entity_type) AS metric, toFloat64(uniqExact(entity_id)) AS amount
-    FROM user_links
-    WHERE site = {site:String}
-        AND user_id IN {ids:Array(String)}
-        AND name = 'Upload'
-        AND entity_type IN ('Model', 'Post', 'Image')
-    GROUP BY user_id, entity_type
-    UNION ALL
-    SELECT user_id, 'rank' AS metric, toFloat64(rank) AS amount
-    FROM user_ranks
-    WHERE site = {site:String} AND user_id IN {ids:Array(String)}
+    SELECT user_id, metric_and_amount.1 AS metric, metric_and_amount.2 AS amount
+    FROM
+    (
+        SELECT
+            user_id,
+            arrayJoin([('rank', toFloat64(rank)), ('score', if({live:Bool}, 0, score))])
+                AS metric_and_amount
+        FROM user_ranks
+        WHERE site = {site:String} AND user_id IN {ids:Array(String)}
+        UNION ALL
+        SELECT
+            user_id,
+            arrayJoin([
+                ('reaction', reactions),
+                ('Download', downloads),
+                ('Generation', generations)]) AS metric_and_amount
+        FROM user_received
+        WHERE site = {site:String} AND user_id IN {ids:Array(String)} AND NOT {live:Bool}
+    )
     UNION ALL
     SELECT owner.user_id AS user_id, earned.metric AS metric, sum(earned.amount) AS amount
     FROM
@@ -71,7 +88,8 @@ FROM
             if(startsWith(name, 'Reaction'), 'reaction', toString(name)) AS metric,
             value_sum AS amount
         FROM entity_totals
-        WHERE site = {site:String}
+        WHERE {live:Bool}
+            AND site = {site:String}
             AND bot = ''
             AND (name IN ('Download', 'Generation') OR startsWith(name, 'Reaction'))
             AND (entity_type, entity_id) IN
@@ -95,7 +113,8 @@ FROM
         (
             SELECT entity_type, entity_id, name, value_sum AS amount
             FROM entity_days
-            WHERE site = {site:String}
+            WHERE {live:Bool}
+                AND site = {site:String}
                 AND entity_type = 'Model'
                 AND bot = ''
                 AND day > first_day
@@ -110,7 +129,8 @@ FROM
             UNION ALL
             SELECT entity_type, entity_id, name, value_sum AS amount
             FROM entity_hours
-            WHERE site = {site:String}
+            WHERE {live:Bool}
+                AND site = {site:String}
                 AND entity_type = 'Model'
                 AND bot = ''
                 AND hour > first_hour
@@ -126,7 +146,8 @@ FROM
             UNION ALL
             SELECT entity_type, entity_id, name, value AS amount
             FROM events
-            WHERE site = {site:String}
+            WHERE {live:Bool}
+                AND site = {site:String}
                 AND entity_type = 'Model'
                 AND bot = ''
                 AND occurred_at >= window_start
@@ -145,7 +166,8 @@ FROM
     (
         SELECT entity_type, entity_id, argMax(owners.user_id, known_at) AS user_id
         FROM owners
-        WHERE site = {site:String}
+        WHERE {live:Bool}
+            AND site = {site:String}
             AND (entity_type, entity_id) IN
             (
                 SELECT entity_type, entity_id
@@ -154,7 +176,7 @@ FROM
             )
         GROUP BY entity_type, entity_id
     ) AS owner ON owner.entity_type = earned.entity_type AND owner.entity_id = earned.entity_id
-    WHERE owner.user_id IN {ids:Array(String)}
+    WHERE {live:Bool} AND owner.user_id IN {ids:Array(String)}
     GROUP BY user_id, metric
 )
 GROUP BY user_id

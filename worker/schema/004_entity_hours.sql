@@ -12,4 +12,4 @@ CREATE TABLE IF NOT EXISTS entity_hours
 )
 ENGINE = SummingMergeTree((rows, value_sum))
 ORDER BY (site, entity_type, entity_id, name, hour, bot)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 100000
+SETTINGS non_replicated_deduplication_window = 100000

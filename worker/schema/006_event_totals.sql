@@ -15,4 +15,4 @@ CREATE TABLE IF NOT EXISTS event_totals
 )
 ENGINE = SummingMergeTree((rows, value_sum, net))
 ORDER BY (site, entity_type, name, entity_id, bot)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 100000
+SETTINGS non_replicated_deduplication_window = 100000

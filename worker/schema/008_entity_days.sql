@@ -1,6 +1,5 @@
 -- Totals per entity, day of UTC and event name: what an owner's entities earned in a window of
--- days. Read with sum(): merging is never finished. Small granules, as in entity_totals: an owner
--- has many entities, each with few rows.
+-- days. Read with sum(): merging is never finished.
 CREATE TABLE IF NOT EXISTS entity_days
 (
     site LowCardinality(String),
@@ -14,4 +13,4 @@ CREATE TABLE IF NOT EXISTS entity_days
 )
 ENGINE = SummingMergeTree((rows, value_sum))
 ORDER BY (site, entity_type, entity_id, day, name, bot)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 100000
+SETTINGS non_replicated_deduplication_window = 100000

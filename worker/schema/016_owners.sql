@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS owners
 )
 ENGINE = ReplacingMergeTree(known_at)
 ORDER BY (site, entity_type, entity_id)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 100000
+SETTINGS non_replicated_deduplication_window = 100000

@@ -9,4 +9,4 @@ CREATE TABLE IF NOT EXISTS owned
 )
 ENGINE = ReplacingMergeTree(known_at)
 ORDER BY (site, user_id, entity_type, entity_id)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 100000
+SETTINGS non_replicated_deduplication_window = 100000
