@@ -343,7 +343,10 @@ describe("the documents' tables as presets", () => {
   });
 
   test("S2.7 D13 the buffer ignores tokens, as its file warns", async () => {
-    assert.match(preset("my_events_buffer"), /WARNING: a Buffer table ignores deduplication tokens/);
+    assert.match(
+      preset("my_events_buffer"),
+      /WARNING: a Buffer table ignores deduplication tokens/,
+    );
     assert.equal(await twice("my_events_buffer", "(2)"), "3");
   });
 });

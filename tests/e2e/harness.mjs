@@ -106,7 +106,8 @@ async function queryClickHouse(server, statement, { role = "admin", params = {} 
 export async function runXtask(args, env = {}) {
   const child = spawn(xtask(), args, { env: { ...process.env, ...env } });
   const said = { stdout: [], stderr: [] };
-  for (const name of ["stdout", "stderr"]) child[name].on("data", (chunk) => said[name].push(chunk));
+  for (const name of ["stdout", "stderr"])
+    child[name].on("data", (chunk) => said[name].push(chunk));
   const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`${Buffer.concat(said.stderr)}`);
   return `${Buffer.concat(said.stdout)}`;

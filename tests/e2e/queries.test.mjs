@@ -56,7 +56,10 @@ async function ask(name, { bearer, origin, ...params } = {}) {
     const text = typeof value === "object" ? JSON.stringify(value) : `${value}`;
     url.searchParams.set(key, text);
   }
-  const headers = { ...(bearer && { authorization: `Bearer ${bearer}` }), ...(origin && { origin }) };
+  const headers = {
+    ...(bearer && { authorization: `Bearer ${bearer}` }),
+    ...(origin && { origin }),
+  };
   return (await fetch(url, { headers })).json();
 }
 
@@ -137,7 +140,12 @@ describe("entities", () => {
       { name: "View", events: 2, sum: 11 },
     ]);
     assert.deepEqual(await period(date(39), date(20)), []);
-    const { code } = await ask("period", { entity_type: "M", id: "a", from: "2026-02-30", to: "2026-03-01" });
+    const { code } = await ask("period", {
+      entity_type: "M",
+      id: "a",
+      from: "2026-02-30",
+      to: "2026-03-01",
+    });
     assert.equal(code, "bad_param");
   });
 
@@ -232,19 +240,24 @@ describe("users", () => {
 
   test("S3.11 S3.13 D2 the engagement score of the last 30 days, exactly", async () => {
     assert.ok(Math.abs((await valueOf("engagement_score", { id: "u1" })) - SCORE) < 1e-9);
-    assert.equal(await valueOf("engagement_score", { id: "u1", days: 1, weights: { Download: 1 } }), 2);
+    assert.equal(
+      await valueOf("engagement_score", { id: "u1", days: 1, weights: { Download: 1 } }),
+      2,
+    );
     const weights = { Download: 0, else: 1 };
-    assert.equal(await valueOf("engagement_score", { id: "u1", days: 1, weights }), 3 + 4 + 1 + 5 + 3);
+    assert.equal(
+      await valueOf("engagement_score", { id: "u1", days: 1, weights }),
+      3 + 4 + 1 + 5 + 3,
+    );
     assert.equal(await valueOf("engagement_score", { id: "nobody" }), 0);
   });
 
   test("S3.10 D8 ranks: higher scores before, equal ones share, 0 without", async () => {
-    await send([
-      upload("Model", "um4", "u4"),
-      on("Model", "um4")("Download", { value: 100 }),
-    ]);
+    await send([upload("Model", "um4", "u4"), on("Model", "um4")("Download", { value: 100 })]);
     await refreshRanks();
-    const ranks = await Promise.all(["u2", "u4", "u1", "nobody"].map((id) => valueOf("user_rank", { id })));
+    const ranks = await Promise.all(
+      ["u2", "u4", "u1", "nobody"].map((id) => valueOf("user_rank", { id })),
+    );
     assert.deepEqual(ranks, [1, 1, 3, 0]);
   });
 
@@ -268,7 +281,10 @@ describe("users", () => {
   test("S3.22 user_metrics is live when it is asked to be", async () => {
     const live = { ids: ["u1", "u2", "nobody"], live: true, refresh: 1 };
     assert.deepEqual(await metrics(live), METRICS);
-    await send([on("Model", "um3")("Download", { value: 50 }), user("u2")("Follow", { user_id: "f1" })]);
+    await send([
+      on("Model", "um3")("Download", { value: 50 }),
+      user("u2")("Follow", { user_id: "f1" }),
+    ]);
     const [, later] = await metrics(live);
     const { download_count, engagement_score, follower_count } = later;
     assert.deepEqual([download_count, engagement_score, follower_count], [150, 150.1, 2]);
@@ -282,34 +298,34 @@ describe("users", () => {
     return found;
   };
   const METRICS = [
-      {
-        user_id: "u1",
-        follower_count: 7,
-        following_count: 1,
-        upload_count: 5,
-        model_count: 2,
-        post_count: 1,
-        image_count: 2,
-        reaction_count: 5,
-        download_count: 2 + 7 + 11 + 13 + 17 + 1,
-        generation_count: 3,
-        engagement_score: SCORE,
-        rank: 3,
-      },
-      {
-        user_id: "u2",
-        follower_count: 1,
-        following_count: 0,
-        upload_count: 1,
-        model_count: 1,
-        post_count: 0,
-        image_count: 0,
-        reaction_count: 0,
-        download_count: 100,
-        generation_count: 0,
-        engagement_score: 100.1,
-        rank: 1,
-      },
+    {
+      user_id: "u1",
+      follower_count: 7,
+      following_count: 1,
+      upload_count: 5,
+      model_count: 2,
+      post_count: 1,
+      image_count: 2,
+      reaction_count: 5,
+      download_count: 2 + 7 + 11 + 13 + 17 + 1,
+      generation_count: 3,
+      engagement_score: SCORE,
+      rank: 3,
+    },
+    {
+      user_id: "u2",
+      follower_count: 1,
+      following_count: 0,
+      upload_count: 1,
+      model_count: 1,
+      post_count: 0,
+      image_count: 0,
+      reaction_count: 0,
+      download_count: 100,
+      generation_count: 0,
+      engagement_score: 100.1,
+      rank: 1,
+    },
   ];
 
   test("S3.13 the owner is the one known when the query runs", async () => {
@@ -339,7 +355,10 @@ describe("users", () => {
   });
 
   test("S3.27 how many of a week's new users came back", async () => {
-    const did = (user_id, ago) => ({ ...on("post", "r")("view", { user_id }), at: NOW - ago * DAY });
+    const did = (user_id, ago) => ({
+      ...on("post", "r")("view", { user_id }),
+      at: NOW - ago * DAY,
+    });
     await insertOld([did("r1", 14), did("r1", 7), did("r2", 14), did("r2", 0)]);
     const monday = (ago) => {
       const day = new Date(NOW - ago * DAY);
@@ -469,7 +488,10 @@ describe("the cache", () => {
 
   test("several at once come from it one by one", async () => {
     const url = new URL("/v1/query?k=pk_open", stack.site);
-    const queries = [{ name: "entity_counts", params }, { name: "summary", params: { id: "c1" } }];
+    const queries = [
+      { name: "entity_counts", params },
+      { name: "summary", params: { id: "c1" } },
+    ];
     const answer = await fetch(url, { method: "POST", body: JSON.stringify({ queries }) });
     const [counts, summary] = await answer.json();
     assert.equal(counts.data[0].views, 2);
