@@ -25,17 +25,18 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  *
  * `behindProxy` puts a {@link startProxy} between the worker and ClickHouse. `origins` are
  * further origins for the demo's key, `sites` further entries of SITES, `vars` variables of the
- * worker.
+ * worker; `dataDir` is where the data goes, and then stays.
  *
  * @returns `{ site, clickhouse, database, key, users, pids, dataDir, proxy, rows, query, stop }`
  */
 export async function startStack(
   scope,
-  { behindProxy = false, origins = [], sites = [], vars = {} } = {},
+  { behindProxy = false, origins = [], sites = [], vars = {}, dataDir } = {},
 ) {
   const proxy = behindProxy ? await startProxy(scope) : undefined;
   const args = ["stack"];
   if (proxy) args.push("--clickhouse-url", proxy.url);
+  if (dataDir) args.push("--data-dir", dataDir);
   for (const origin of origins) args.push("--origin", origin);
   for (const site of sites) args.push("--site", JSON.stringify(site));
   for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
