@@ -8,8 +8,8 @@
 -- column: views UInt64 -- rows, all time
 --
 -- Ties go by the id in byte order, so that the list is the same every time. Posts that have other
--- events only are looked for when those with views do not fill the list; a post has one row in each part at
--- most, and from 3,000 parts on ClickHouse takes no insert.
+-- events only are looked for when those with views do not fill the list: the first rows tell, as a
+-- post has at most one in a part, and from 3,000 parts on ClickHouse takes no insert.
 SELECT entity_id, views
 FROM
 (

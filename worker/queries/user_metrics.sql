@@ -46,17 +46,18 @@ FROM
     SELECT
         user_id,
         if(name = 'Follow', 'following', toString(entity_type)) AS metric,
-        if(name = 'Follow', toFloat64(sum(net)), toFloat64(uniqExact(entity_id))) AS amount
-    FROM user_links
-    WHERE site = {site:String}
-        AND user_id IN {ids:Array(String)}
-        AND (name, entity_type) IN
-        (
-            ('Follow', 'User'),
-            ('Upload', 'Model'),
-            ('Upload', 'Post'),
-            ('Upload', 'Image')
-        )
+        if(name = 'Follow', toFloat64(sum(net)), toFloat64(count())) AS amount
+    FROM
+    (
+        SELECT user_id, name, entity_type, entity_id, sum(user_links.net) AS net
+        FROM user_links
+        WHERE site = {site:String}
+            AND user_id IN {ids:Array(String)}
+            AND name IN ('Follow', 'Upload')
+            AND entity_type IN ('User', 'Model', 'Post', 'Image')
+        GROUP BY user_id, name, entity_type, entity_id
+    )
+    WHERE (name = 'Follow') = (entity_type = 'User')
     GROUP BY user_id, name, entity_type
     UNION ALL
     SELECT user_id, metric_and_amount.1 AS metric, metric_and_amount.2 AS amount

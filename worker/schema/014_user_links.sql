@@ -16,4 +16,4 @@ CREATE TABLE IF NOT EXISTS user_links
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (site, user_id, name, entity_type, entity_id)
-SETTINGS non_replicated_deduplication_window = 100000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 100000
