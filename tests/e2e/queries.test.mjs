@@ -252,7 +252,7 @@ describe("users", () => {
     assert.equal(await valueOf("engagement_score", { id: "nobody" }), 0);
   });
 
-  test("S3.10 D8 ranks: higher scores before, equal ones share, 0 without", async () => {
+  test("S3.10 S3.25 D8 ranks: higher scores before, equal ones share, 0 without", async () => {
     await send([upload("Model", "um4", "u4"), on("Model", "um4")("Download", { value: 100 })]);
     await refreshRanks();
     const ranks = await Promise.all(
