@@ -9,7 +9,7 @@ import { after, describe, test } from "node:test";
 import { batchUrl, eventBlock, uuidV7 } from "./blocks.mjs";
 import { holdUntil, loseAnswer, pass, refuse, settled, startStack } from "./harness.mjs";
 
-const ADMIN_KEY = "an admin key for the tests";
+const ADMIN_KEY = "an-admin-key-of-at-least-thirty-two-characters";
 
 const stack = await startStack(
   { after },

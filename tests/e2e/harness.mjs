@@ -126,6 +126,17 @@ async function queryClickHouse(server, statement, { role = "admin", params = {} 
   return text;
 }
 
+/** Runs a command of `cargo xtask` to its end; what it printed. */
+export async function runXtask(args, env = {}) {
+  const child = spawn(xtask(), args, { env: { ...process.env, ...env } });
+  const said = { stdout: [], stderr: [] };
+  for (const name of ["stdout", "stderr"])
+    child[name].on("data", (chunk) => said[name].push(chunk));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${Buffer.concat(said.stderr)}`);
+  return `${Buffer.concat(said.stdout)}`;
+}
+
 function xtask() {
   const path = process.env.XTASK ?? join(ROOT, "target/debug/xtask");
   if (!existsSync(path)) throw new Error(`${path} is missing: run cargo xtask build`);

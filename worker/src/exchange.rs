@@ -4,15 +4,18 @@
 //! begin ─┬─> Respond                                  refused, preflight
 //!        ├─> Read ── body ──> Put ── put ──> Respond             a batch or events for a group
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      the same, inserted by itself
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes
-//!        ├─> Fetch ── upstream ──> Respond            one query
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes,
+//!        │                                                       migrations
+//!        ├─> [Look ── found ──> [Join ── joined ──>]] Fetch ── upstream ──> Respond   one query
 //!        ├─> Fetch ── upstream ──> Shards ── shards ──> Respond  health
 //!        ├─> Admin ── admin ──> Respond               a group that was set aside
 //!        └─> Asset ── asset ──> Relay                 a file
 //! ```
 
-use crate::admin::{self, Action, Target};
+use crate::access::{self, Grant};
+use crate::admin::{self, Migration};
 use crate::answer::Answer;
+use crate::aside::{self, Action, Target};
 use crate::assets;
 use crate::batch::Head;
 use crate::block;
@@ -23,11 +26,12 @@ use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert;
 use crate::limits;
-use crate::query::{self, Ask, Catalogue, Pending};
+use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
 use crate::sink::{self, Next, Put, Sink};
 use crate::sites::caller;
+use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
 use std::cell::RefCell;
@@ -42,6 +46,7 @@ pub struct Worker {
     catalogue: Catalogue,
     /// Draws ids for requests that bring none.
     ids: RefCell<Rng>,
+    cache: RefCell<Cache>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -55,6 +60,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
     /// The header `x-api-key`.
     pub api_key: Option<&'a str>,
     /// The header `Content-Length`, in bytes.
@@ -66,8 +73,6 @@ pub struct Request<'a> {
     pub client_ip: Option<&'a str>,
     /// Where the platform says that the request comes from.
     pub place: Place,
-    /// The header `Authorization`.
-    pub authorization: Option<&'a str>,
     /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
     pub agent: Agent,
     /// The time.
@@ -97,6 +102,16 @@ pub enum Step {
     },
     /// Have the shard do this to a group, then call [`Exchange::admin`].
     Admin(Target),
+    /// Look this name up in the cache that isolates share, then call [`Exchange::found`].
+    Look(String),
+    /// Wait until another request's fetch of this name has ended, but no longer than a fetch may
+    /// take; then call [`Exchange::joined`].
+    Join {
+        /// The fetch's `flight`.
+        name: String,
+        /// The longest to wait, in milliseconds.
+        timeout_ms: u32,
+    },
     /// Get the request's path from the assets, then call [`Exchange::asset`].
     Asset,
     /// Send the asset's body under these headers. The end.
@@ -142,10 +157,20 @@ enum State {
     LookUp(upstream::Request),
     /// ClickHouse's answer to an insert.
     Insert,
-    /// The body with several queries of this site.
-    Queries(String),
+    /// The body with several queries; whether they are to be fetched anew.
+    Queries(Grant, bool),
     /// ClickHouse's answer to the next of these queries.
     Query(Pending),
+    /// All are answered; some are fetched anew behind the answer.
+    Behind(Pending),
+    /// The body of a statement, for this URL.
+    Statement(String),
+    /// ClickHouse's answer to it.
+    Sql,
+    /// The body of a migration, which says nothing, for this URL.
+    Migrate(String),
+    /// ClickHouse's answer to one of its statements.
+    Migration(Migration),
     /// ClickHouse's answer to the health question.
     Health,
     /// What the shards say, beside what ClickHouse said.
@@ -167,6 +192,7 @@ impl Worker {
             config: Config::read(environment),
             catalogue: catalogue.unwrap_or_default(),
             ids: RefCell::new(Rng::new(seed)),
+            cache: RefCell::default(),
         }
     }
 
@@ -234,7 +260,7 @@ impl Exchange {
             },
             Route::Group(path) => {
                 let config = worker.config()?;
-                admin::authorize(request.authorization, config)?;
+                access::admin(request.authorization, config)?;
                 let target = Target::parse(path, config)?;
                 self.state = State::Admin(target.action);
                 Ok(Step::Admin(target))
@@ -263,14 +289,25 @@ impl Exchange {
                 read(request, config.body_bytes)
             }
             Route::Queries => {
-                self.state = State::Queries(site(request, &url, worker.config()?)?);
+                let grant = grant(request, &url, worker.config()?)?;
+                self.state = State::Queries(grant, is_refresh(&url));
                 read(request, limits::QUERY_BODY_BYTES)
             }
             Route::Query(name) => {
                 let config = worker.config()?;
-                let site = site(request, &url, config)?;
+                let grant = grant(request, &url, config)?;
                 let ask = Ask::of_url(name, &url, &worker.catalogue)?;
-                self.ask(&[ask], &site, true)
+                self.ask(&[ask], &grant, true, is_refresh(&url))
+            }
+            Route::Sql => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Statement(request.url.into());
+                read(request, limits::SQL_BYTES)
+            }
+            Route::Migrate => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Migrate(request.url.into());
+                read(request, 0)
             }
         }
     }
@@ -286,11 +323,7 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Events(..) | State::Changes(_) | State::Queries(_)
-                if body.len() > cap_bytes =>
-            {
-                Err(too_large(cap_bytes))
-            }
+            _ if body.len() > cap_bytes => Err(too_large(cap_bytes)),
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
                 Ok(self.store(sink::next(config, head, block)))
@@ -308,7 +341,15 @@ impl Exchange {
                 let changes = Changes::read(body, &site, self.now, config)?;
                 Ok(self.store_next(config, changes))
             }
-            State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
+            State::Queries(grant, refresh) => self.ask(&query::asks(body)?, &grant, false, refresh),
+            State::Statement(url) => {
+                self.state = State::Sql;
+                Ok(Step::Fetch(sql::request(body, &Url::parse(&url), config)?))
+            }
+            State::Migrate(url) => {
+                let (migration, turn) = Migration::begin(&Url::parse(&url), config)?;
+                Ok(self.migrate(migration, turn))
+            }
             _ => Err(out_of_turn()),
         }
     }
@@ -351,7 +392,7 @@ impl Exchange {
     /// The shard did it; a body for [`Action::Read`], `None` when it has no such group.
     pub fn admin(&mut self, found: Option<Vec<u8>>) -> Step {
         Step::Respond(match std::mem::replace(&mut self.state, State::Idle) {
-            State::Admin(action) => admin::answer(action, found),
+            State::Admin(action) => aside::answer(action, found),
             _ => out_of_turn(),
         })
     }
@@ -369,6 +410,8 @@ impl Exchange {
             (State::Batch(..) | State::Events(..) | State::Changes(_), Ok(config)) => {
                 config.body_bytes
             }
+            (State::Statement(_), _) => limits::SQL_BYTES,
+            (State::Migrate(_), _) => 0,
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -383,14 +426,20 @@ impl Exchange {
             },
             State::Insert => self.settled(insert::answer(outcome, self.now)),
             State::Health => self.ask_shards(health::clickhouse(outcome)),
-            State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
-                Ok(None) => Step::Respond(pending.answer()),
-                Ok(Some(request)) => {
-                    self.state = State::Query(pending);
-                    Step::Fetch(request)
-                }
-                Err(answer) => Step::Respond(answer),
-            },
+            State::Query(mut pending) => {
+                let worker = Rc::clone(&self.worker);
+                let taken =
+                    pending.take(outcome, &mut worker.cache.borrow_mut(), &worker.catalogue);
+                taken.and_then(|()| self.turn(pending)).unwrap_or_else(Step::Respond)
+            }
+            State::Sql => Step::Respond(sql::answer(outcome)),
+            State::Migration(mut migration) => {
+                let turn = match self.worker.config() {
+                    Ok(config) => migration.take(outcome, config),
+                    Err(answer) => admin::Turn::Respond(answer),
+                };
+                self.migrate(migration, turn)
+            }
             _ => Step::Respond(out_of_turn()),
         }
     }
@@ -440,17 +489,86 @@ impl Exchange {
         }
     }
 
+    /// The shared cache has this: when it was computed, and the rows; or nothing.
+    pub fn found(&mut self, kept: Option<(UnixMs, &[u8])>) -> Step {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Query(mut pending) => {
+                if let Some((at, rows)) = kept {
+                    pending.found(at, rows, &mut self.worker.cache.borrow_mut());
+                }
+                self.turn(pending).unwrap_or_else(Step::Respond)
+            }
+            _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    /// The other request's fetch has ended, or taken too long.
+    pub fn joined(&mut self) -> Step {
+        self.found(None)
+    }
+
+    /// The result that came last, for the shared cache, if it is one to share.
+    pub fn to_store(&mut self) -> Option<Store> {
+        match &mut self.state {
+            State::Query(pending) | State::Behind(pending) => pending.to_store(),
+            _ => None,
+        }
+    }
+
+    /// After the answer: what is to be fetched anew, if anything; then [`Exchange::upstream_behind`].
+    pub fn behind(&mut self) -> Option<upstream::Request> {
+        match &mut self.state {
+            State::Behind(pending) => pending.next_behind(&mut self.worker.cache.borrow_mut()),
+            _ => None,
+        }
+    }
+
+    /// This came of it.
+    pub fn upstream_behind(&mut self, outcome: &Outcome) {
+        if let State::Behind(pending) = &mut self.state {
+            pending.take_behind(outcome, &mut self.worker.cache.borrow_mut());
+        }
+    }
+
     /// Checks all queries before the first is sent.
-    fn ask(&mut self, asks: &[Ask], site: &str, single: bool) -> Result<Step, Answer> {
+    fn ask(
+        &mut self,
+        asks: &[Ask],
+        grant: &Grant,
+        single: bool,
+        refresh: bool,
+    ) -> Result<Step, Answer> {
         let worker = Rc::clone(&self.worker);
         let config = worker.config()?;
-        let mut pending = Pending::new(asks, &worker.catalogue, site, self.now, config, single)?;
-        match pending.next_request() {
-            Some(request) => {
-                self.state = State::Query(pending);
-                Ok(Step::Fetch(request))
+        let pending = Pending::new(asks, &worker.catalogue, grant, self.now, config, single)?;
+        self.turn(pending.refreshed(refresh))
+    }
+
+    fn turn(&mut self, mut pending: Pending) -> Result<Step, Answer> {
+        let worker = Rc::clone(&self.worker);
+        let step = match pending.next(&mut worker.cache.borrow_mut(), &worker.catalogue)? {
+            Turn::Fetch(request) => Step::Fetch(request),
+            Turn::Look(name) => Step::Look(name),
+            Turn::Join(name) => {
+                Step::Join { name, timeout_ms: worker.config()?.upstream_timeout_ms }
             }
-            None => Ok(Step::Respond(pending.answer())),
+            Turn::Done => {
+                let answer = pending.answer();
+                self.state = State::Behind(pending);
+                return Ok(Step::Respond(answer));
+            }
+        };
+        self.state = State::Query(pending);
+        Ok(step)
+    }
+
+    fn migrate(&mut self, migration: Migration, turn: admin::Turn) -> Step {
+        match turn {
+            admin::Turn::Fetch(request) => {
+                self.state = State::Migration(migration);
+                Step::Fetch(request)
+            }
+            admin::Turn::Respond(answer) => Step::Respond(answer),
         }
     }
 }
@@ -462,11 +580,25 @@ fn sender(request: &Request<'_>) -> Sender {
     Sender { ip, place, agent }
 }
 
-/// The site that may ask.
-fn site(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<String, Refusal> {
+impl Drop for Exchange {
+    /// A request that ends before its fetch does keeps nobody waiting.
+    fn drop(&mut self) {
+        if let State::Query(pending) = &mut self.state {
+            pending.land(&mut self.worker.cache.borrow_mut());
+        }
+    }
+}
+
+/// Who asks, and about which site.
+fn grant(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<Grant, Refusal> {
     let key = url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
     let caller = caller(request.origin, request.fetch_site, url);
-    config.sites.authorize(&key.unwrap_or_default(), caller).map(|site| site.name.clone())
+    let key = key.unwrap_or_default();
+    Grant::read(&key, request.authorization, caller, request.now, config)
+}
+
+fn is_refresh(url: &Url<'_>) -> bool {
+    url.parameters().any(|(name, value)| name == "refresh" && value == "1")
 }
 
 /// A body to read, unless it says itself that it is far too large. One that is a little too large
@@ -642,11 +774,12 @@ mod tests {
         let path = format!("/v1/admin/groups/3/{ID}/replay");
         assert_eq!(told(begin(&mut grouping(), "POST", &path)), (401, "bad_key".into()));
         let url = format!("https://edge.test{path}");
+        let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
         let mut exchange = grouping();
         let step = exchange.begin(&Request {
             method: "POST",
             url: &url,
-            authorization: Some("Bearer an admin key of some length"),
+            authorization: Some(&bearer),
             now: UnixMs(NOW),
             ..Request::default()
         });
@@ -865,6 +998,149 @@ mod tests {
         };
         assert_eq!(health.status, 503);
         assert!(String::from_utf8(health.body).unwrap().contains("CLICKHOUSE_URL"));
+    }
+
+    const COUNTS: &str = "/v1/query/entity_counts?k=pk_open&entity_type=Model";
+
+    /// Asks for counts at `now_ms`, until something else than the shared cache is asked.
+    fn ask_counts(worker: &Rc<Worker>, now_ms: i64, more: &str) -> (Exchange, Step) {
+        let mut exchange = Exchange::new(Rc::clone(worker));
+        let url = format!("https://edge.test{COUNTS}{more}");
+        let now = UnixMs(now_ms);
+        let request = Request { method: "GET", url: &url, now, ..Request::default() };
+        let step = match exchange.begin(&request) {
+            Step::Look(_) => exchange.found(None),
+            step => step,
+        };
+        (exchange, step)
+    }
+
+    fn fetched(step: Step) -> upstream::Request {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        request
+    }
+
+    /// The answer's `cached_at`, and its rows.
+    fn cached(step: Step) -> (serde_json::Value, serde_json::Value) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        (body["cached_at"].clone(), body["data"].clone())
+    }
+
+    #[test]
+    fn s3_15_an_answer_is_served_again_while_it_is_fresh() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        fetched(step);
+        assert_eq!(cached(first.upstream(&rows("{\"n\":1}"))).0, serde_json::Value::Null);
+        let (_, step) = ask_counts(&worker, NOW + 59_999, "");
+        assert_eq!(cached(step), (NOW.into(), serde_json::json!([{"n": 1}])));
+        let (_, step) = ask_counts(&worker, NOW + 120_000, "");
+        fetched(step);
+    }
+
+    #[test]
+    fn s3_15_a_stale_answer_is_served_while_one_request_fetches_a_new_one() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut stale, step) = ask_counts(&worker, NOW + 60_000, "");
+        assert_eq!(cached(step).0, NOW);
+        let request = stale.behind().unwrap();
+        assert!(request.flight.is_some());
+        // The other one sees that it is being fetched.
+        let (mut other, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!((cached(step).0, other.behind()), (NOW.into(), None));
+        stale.upstream_behind(&rows("{\"n\":2}"));
+        assert_eq!(stale.to_store().unwrap().at, UnixMs(NOW + 60_000));
+        assert_eq!(stale.behind(), None);
+        let (_, step) = ask_counts(&worker, NOW + 60_002, "");
+        assert_eq!(cached(step), ((NOW + 60_000).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_a_failure_behind_a_stale_answer_leaves_it_to_the_next() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows(""));
+        let (mut stale, _) = ask_counts(&worker, NOW + 60_000, "");
+        stale.behind().unwrap();
+        stale.upstream_behind(&Outcome::Failed);
+        let (mut next, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!(cached(step).0, NOW);
+        assert!(next.behind().is_some());
+    }
+
+    #[test]
+    fn s3_15_refresh_asks_anew_and_keeps_the_answer() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut refresh, step) = ask_counts(&worker, NOW + 1, "&refresh=1");
+        fetched(step);
+        refresh.upstream(&rows("{\"n\":2}"));
+        let (_, step) = ask_counts(&worker, NOW + 2, "");
+        assert_eq!(cached(step), ((NOW + 1).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_those_that_ask_at_once_wait_for_the_first() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        let flight = fetched(step).flight.unwrap();
+        let (mut second, step) = ask_counts(&worker, NOW + 1, "");
+        assert_eq!(step, Step::Join { name: flight, timeout_ms: 10_000 });
+        let (mut third, _) = ask_counts(&worker, NOW + 1, "");
+        first.upstream(&rows("{\"n\":1}"));
+        assert_eq!(cached(second.joined()).0, NOW);
+        drop(first);
+        assert_eq!(cached(third.joined()).0, NOW);
+    }
+
+    #[test]
+    fn s3_15_whoever_waited_for_a_fetch_that_failed_or_went_away_fetches_itself() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        let (mut second, step) = ask_counts(&worker, NOW, "");
+        assert!(matches!(step, Step::Join { .. }));
+        assert_eq!(told(first.upstream(&Outcome::Failed)).0, 502);
+        let step = second.joined();
+        fetched(if let Step::Look(_) = step { second.found(None) } else { step });
+        drop(second);
+        // Nobody is fetching now.
+        fetched(ask_counts(&worker, NOW, "").1);
+    }
+
+    #[test]
+    fn s3_15_an_answer_of_the_shared_cache_is_served_with_its_time() {
+        let worker = worker();
+        let mut exchange = Exchange::new(Rc::clone(&worker));
+        let Step::Look(name) = begin(&mut exchange, "GET", COUNTS) else { panic!() };
+        assert_eq!(name.len(), 64);
+        let found = exchange.found(Some((UnixMs(NOW - 5), b"{\"n\":3}")));
+        assert_eq!(cached(found), ((NOW - 5).into(), serde_json::json!([{"n": 3}])));
+        // One too old to be served is as good as none.
+        let mut exchange = Exchange::new(self::worker());
+        begin(&mut exchange, "GET", COUNTS);
+        fetched(exchange.found(Some((UnixMs(NOW - 120_000), b""))));
+    }
+
+    #[test]
+    fn the_admin_s_ways_want_its_key_before_the_body() {
+        for path in ["/v1/sql", "/v1/admin/migrate"] {
+            assert_eq!(told(begin(&mut exchange(), "POST", path)), (401, "bad_key".into()));
+            let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
+            let url = format!("https://edge.test{path}");
+            let request = Request {
+                method: "POST",
+                url: &url,
+                authorization: Some(&bearer),
+                ..Request::default()
+            };
+            let mut exchange = exchange();
+            assert!(matches!(exchange.begin(&request), Step::Read { .. }));
+            assert!(matches!(exchange.body(b""), Step::Fetch(_)));
+        }
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub enum Route<'a> {
     Query(&'a str),
     /// `POST /v1/query`: several at once.
     Queries,
+    /// `POST /v1/sql`.
+    Sql,
+    /// `POST /v1/admin/migrate`.
+    Migrate,
     /// `GET /v1/health`.
     Health,
     /// `GET /v1/admin/groups/<shard>/<group>`, `POST` of it with `/replay` or `/discard`.
@@ -38,6 +42,8 @@ impl<'a> Route<'a> {
             "/ingest-events" => Self::Events(Form::Ingest),
             "/v1/cdc" => Self::Changes,
             "/v1/query" => Self::Queries,
+            "/v1/sql" => Self::Sql,
+            "/v1/admin/migrate" => Self::Migrate,
             "/v1/health" => Self::Health,
             _ => Self::of_prefix(path).ok_or_else(not_found)?,
         };
@@ -61,7 +67,8 @@ impl<'a> Route<'a> {
     /// Whether the route takes a body, or changes something.
     fn posts(self) -> bool {
         match self {
-            Self::Batch | Self::Events(_) | Self::Changes | Self::Queries => true,
+            Self::Batch | Self::Events(_) | Self::Changes => true,
+            Self::Queries | Self::Sql | Self::Migrate => true,
             Self::Group(path) => path.ends_with("/replay") || path.ends_with("/discard"),
             _ => false,
         }
@@ -93,6 +100,8 @@ mod tests {
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
+            ("POST", "/v1/sql", Route::Sql),
+            ("POST", "/v1/admin/migrate", Route::Migrate),
             ("GET", "/v1/health", Route::Health),
             ("GET", "/v1/admin/groups/0/id", Route::Group("0/id")),
             ("POST", "/v1/admin/groups/0/id/replay", Route::Group("0/id/replay")),
@@ -113,7 +122,8 @@ mod tests {
             "/v1/events/",
             "/ingest-event",
             "/v1/cdc/",
-            "/v1/sql",
+            "/v1/sql/",
+            "/v1/admin",
         ] {
             for method in ["GET", "POST", "OPTIONS"] {
                 let answer = Route::choose(method, path).unwrap_err();
