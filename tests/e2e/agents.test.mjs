@@ -12,7 +12,8 @@ const stack = await startStack(
       { site: "open", key: "pk_open", origins: ["*"] },
       { site: "served", key: "sk_served", kind: "server" },
     ],
-    vars: { USER_AGENT: "store" },
+    // What is accepted is in ClickHouse then: no group in between.
+    vars: { USER_AGENT: "store", SINK: "direct" },
   },
 );
 

@@ -20,7 +20,8 @@ const stack = await startStack(
       { site: "open", key: "pk_open", origins: ["*"], reader_keys: ["rk_open"] },
       { site: "bound", key: "pk_bound", origins: ["https://bound.test"] },
     ],
-    vars: { ADMIN_KEY: ADMIN, TOKEN_SECRET: SECRET },
+    // What is accepted is in ClickHouse then: no group in between.
+    vars: { ADMIN_KEY: ADMIN, TOKEN_SECRET: SECRET, SINK: "direct" },
   },
 );
 const { proxy, query } = stack;
