@@ -1,5 +1,8 @@
 // tallymark: every event counted exactly once, in your own ClickHouse.
 
+import type { Queries } from "./queries.js";
+export type { Queries };
+
 /** What {@link init} takes. An option that is unknown, wrong or out of range throws, by its name. */
 export interface Options {
   /** The worker's base URL, absolute. Required unless {@link clickhouse} is given. */
@@ -140,8 +143,11 @@ export type DropReason =
 
 /** Counters since {@link init}; of events unless they say otherwise. */
 export interface Stats {
-  /** What runs: `"loading"` until the engine is there. */
-  engine: "loading" | "wasm";
+  /**
+   * What runs: `"loading"` until the engine is there, `"fallback"` where the page may not have
+   * WebAssembly (a CSP without `'wasm-unsafe-eval'`, a browser in lockdown).
+   */
+  engine: "loading" | "wasm" | "fallback";
   /** Where what waits is safe: in memory it is gone with a crash of the page. */
   storage: "indexeddb" | "memory";
   /** Handed to `track`. */
@@ -238,6 +244,11 @@ export interface Tally {
   track(name: string, fields?: Fields | null): void;
   posts: Posts;
   /** Asks one of the worker's named queries. Rejects with a {@link TallyError}. */
+  query<Name extends keyof Queries>(
+    name: Name,
+    params: Queries[Name]["params"] & { refresh?: 1 },
+  ): Promise<Answer<Queries[Name]["row"]>>;
+  /** Asks a query of the worker's own. */
   query<Row = Record<string, unknown>>(
     name: string,
     params?: Record<string, unknown>,

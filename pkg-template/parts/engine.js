@@ -1,6 +1,8 @@
 // The engine: the tracker's core as wasm, and its place in the page. Fetched once, on first use.
 
 import { start } from "../../src/effects/host.js";
+import { pack } from "../../src/effects/pack.js";
+import { send } from "../../src/effects/send.js";
 
 const wasm = new URL("tallymark_bg.wasm", import.meta.url);
 
@@ -24,12 +26,20 @@ const inTwo = async (block) =>
 
 let loaded;
 
-/** Starts a tracker on `queue`, in an instance of its own. */
+/**
+ * Starts a tracker on `queue`, in an instance of its own. A page that may not have WebAssembly gets
+ * the one without.
+ */
 export async function load(config, queue) {
+  let instance;
   try {
-    return start(instantiate(await (loaded ??= compile(wasm))), config, queue, inTwo);
+    instance = instantiate(await (loaded ??= compile(wasm)));
   } catch (error) {
     loaded = undefined;
-    throw error;
+    // The network's failures are TypeErrors. A refusal by CSP is a CompileError, and a browser in
+    // lockdown knows no WebAssembly: a ReferenceError.
+    if (error instanceof TypeError) throw error;
+    return (await import("../../src/effects/fallback.js")).start(config, queue, pack, send);
   }
+  return start(instance, config, queue, inTwo);
 }

@@ -13,8 +13,8 @@ export class TallyError extends Error {
   }
 }
 
-/** A parameter in an address: arrays as JSON, everything else as its text. */
-const asText = (value) => (Array.isArray(value) ? JSON.stringify(value) : `${value}`);
+/** A parameter in an address: arrays and objects as JSON, everything else as its text. */
+const asText = (value) => (typeof value === "object" ? JSON.stringify(value) : `${value}`);
 
 async function ask({ endpoint, key }, name, params) {
   if (!endpoint) throw new TallyError("queries need the option endpoint", "no_endpoint", 0);

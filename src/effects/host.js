@@ -4,7 +4,7 @@ import { addressOf, nameOf } from "./destination.js";
 import { makeJournal } from "./journal.js";
 import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
-import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf } from "./reasons.js";
+import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf, wordOf } from "./reasons.js";
 import { send } from "./send.js";
 
 /** What `engine_handle` of src/js/mod.rs is told. */
@@ -73,13 +73,17 @@ export function start(wasm, config, queue, inTwo) {
     async function post(id, batch, rows, keepalive, body, bytes) {
       const began = performance.now();
       const told = { id: uuidAt(batch), rows, bytes };
-      const answer = await send(addressOf(config, told.id), bytesAt(body, bytes), !!keepalive);
+      const [status, text, ...headers] = await send(
+        addressOf(config, told.id),
+        bytesAt(body, bytes),
+        !!keepalive,
+      );
       let outcome;
       run((wall, tick) => {
-        outcome = engine("answer", wall, tick, id, ...answer);
+        outcome = engine("answer", wall, tick, id, status, wordOf(text), ...headers);
       });
       told.ms = performance.now() - began;
-      told.status = answer[0];
+      told.status = status;
       told.outcome = OUTCOMES[outcome] ?? "refused";
       if (outcome > 2) told.code = codeOf(outcome - 3);
       if (debug) console.debug(`[tallymark] ${rows} events ${told.outcome}`, told);

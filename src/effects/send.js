@@ -1,14 +1,28 @@
 // Posts one batch and hands the answer back; what it means is decided in src/answer.rs.
 
-import { wordOf } from "./reasons.js";
-
-/** REQUEST_TIMEOUT_MS and ANSWER_BYTES of src/limits.rs. */
+/** REQUEST_TIMEOUT_MS of src/limits.rs. */
 const TIMEOUT_MS = 30_000;
-const ANSWER_BYTES = 4_096;
+
+/** ANSWER_BYTES of src/limits.rs: a portal's page is not read to its end. */
+const ANSWER_UNITS = 4_096;
+
+/** The beginning of a response's body. */
+async function beginningOf({ body }) {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  while (reader && text.length < ANSWER_UNITS) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+  }
+  reader?.cancel();
+  return text;
+}
 
 /**
- * Posts `body`; what came of it, always: `[status, word, retryAfter, exceptionCode, hasQueryId]`
- * with status 0 for no answer, and 0 for a header that is missing or no number.
+ * Posts `body`; what came of it, always: `[status, text, retryAfter, exceptionCode, hasQueryId]`
+ * with status 0 for no answer, and null for a header that is missing.
  */
 export async function send(url, body, keepalive) {
   try {
@@ -23,8 +37,7 @@ export async function send(url, body, keepalive) {
     const { headers } = response;
     return [
       response.status,
-      // A portal's page is none of ours.
-      headers.get("Content-Length") < ANSWER_BYTES ? wordOf(await response.text()) : 0,
+      await beginningOf(response),
       headers.get("Retry-After"),
       headers.get("X-ClickHouse-Exception-Code"),
       headers.has("X-ClickHouse-Query-Id"),

@@ -9,7 +9,7 @@ import { after, describe, test } from "node:test";
 import { batchUrl, eventBlock, uuidV7 } from "./blocks.mjs";
 import { holdUntil, loseAnswer, pass, refuse, settled, startStack } from "./harness.mjs";
 
-const ADMIN_KEY = "an admin key for the tests";
+const ADMIN_KEY = "an-admin-key-of-at-least-thirty-two-characters";
 
 const stack = await startStack(
   { after },
@@ -82,6 +82,19 @@ describe("a group", () => {
     assert.deepEqual((await post(url, body)).body.known, true);
     await settled(stack);
     assert.deepEqual(await counted("twins"), all(1));
+  });
+
+  test("D13 takes events as JSON too, once under their id", async () => {
+    const before = proxy.requests.length;
+    const url = new URL(`/v1/events?k=pk_open&id=${uuidV7()}`, stack.site);
+    const json = JSON.stringify([{ name: "view", entity_type: "post", entity_id: "json" }, 7]);
+    const answers = await Promise.all([post(url, json), post(url, json), send("json")]);
+    for (const { status, body } of answers.slice(0, 2)) {
+      assert.deepEqual([status, body.taken, body.refused.length], [202, 1, 1]);
+    }
+    await settled(stack);
+    assert.deepEqual(await counted("json"), all(4));
+    assert.equal(proxy.requests.length, before + 1);
   });
 
   test("D13 two sites' batches under one id are two", async () => {

@@ -41,7 +41,9 @@ export async function startStack(
   if (proxy) args.push("--clickhouse-url", proxy.url);
   for (const origin of origins) args.push("--origin", origin);
   for (const site of sites) args.push("--site", JSON.stringify(site));
-  for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}=${value}`);
+  // Node's fetch and a headless browser are bots by their user agents, which no query counts.
+  const all = { USER_AGENT: "ignore", ...vars };
+  for (const [name, value] of Object.entries(all)) args.push("--var", `${name}=${value}`);
   if (dataDir) args.push("--data-dir", dataDir);
   if (respawn) args.push("--respawn");
 
@@ -122,6 +124,17 @@ async function queryClickHouse(server, statement, { role = "admin", params = {} 
   const text = await answer.text();
   if (!answer.ok) throw new Error(text.trim());
   return text;
+}
+
+/** Runs a command of `cargo xtask` to its end; what it printed. */
+export async function runXtask(args, env = {}) {
+  const child = spawn(xtask(), args, { env: { ...process.env, ...env } });
+  const said = { stdout: [], stderr: [] };
+  for (const name of ["stdout", "stderr"])
+    child[name].on("data", (chunk) => said[name].push(chunk));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${Buffer.concat(said.stderr)}`);
+  return `${Buffer.concat(said.stdout)}`;
 }
 
 function xtask() {

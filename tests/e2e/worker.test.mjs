@@ -377,7 +377,7 @@ describe("named queries", () => {
     );
   });
 
-  test("D11 a filled window has hours + 1 rows up to the current hour", async () => {
+  test("D11 S0.28 a filled window has hours + 1 rows up to the current hour", async () => {
     const { data } = await ask("hourly_views", { id: "none", hours: 3, fill: true });
     const starts = data.map((row) => Date.parse(row.hour));
     assert.equal(data.length, 4);
@@ -421,7 +421,7 @@ describe("named queries", () => {
     assert.deepEqual(await top({ limit: 2 }), viewed.slice(0, 2));
   });
 
-  test("S0.23 S0.24 S0.25 summaries answer many ids by one query, absent ones not", async () => {
+  test("S0.23 S0.24 S0.25 S0.28 summaries answer many ids by one query, absent ones not", async () => {
     await send([{ entity_id: "s23a" }, { entity_id: "s23b", name: "like" }]);
     const before = proxy.requests.length;
     const { data } = await ask("summaries", { ids: '["s23b","s23a","s23none"]' });

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+pub mod json;
 #[allow(dead_code, reason = "nothing is written here")]
 #[path = "../native/naive.rs"]
 mod naive;

@@ -35,11 +35,23 @@ fn what_clickhouse_and_we_write_holds() {
     for (_, body) in seeds() {
         tallymark_fuzz::holds(&body);
     }
+    for (_, body) in bodies() {
+        tallymark_fuzz::json::holds(&body);
+    }
 }
 
 #[test]
 fn the_block_checker_holds_for_whatever_the_fuzzer_draws() {
-    let output = fuzz("", "holds");
+    holds_for_whatever_is_drawn("block", seeds());
+}
+
+#[test]
+fn the_json_parser_holds_for_whatever_the_fuzzer_draws() {
+    holds_for_whatever_is_drawn("events", bodies());
+}
+
+fn holds_for_whatever_is_drawn(target: &str, seeds: Vec<(String, Vec<u8>)>) {
+    let output = fuzz("", "holds", target, seeds);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("inline 8-bit counters"), "the fuzzer is blind:\n{told}");
@@ -51,25 +63,33 @@ fn the_block_checker_holds_for_whatever_the_fuzzer_draws() {
 
 #[test]
 fn a_bound_check_that_is_taken_out_is_found() {
-    let output = fuzz("--cfg planted_bug", "planted");
+    let output = fuzz("--cfg planted_bug", "planted", "block", seeds());
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "the fuzzer missed the planted bug:\n{told}");
     assert!(told.contains("the twins disagree: walking takes"), "{told}");
 }
 
+#[test]
+fn rows_that_move_up_are_found() {
+    let output = fuzz("--cfg planted_bug", "planted", "events", bodies());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "the fuzzer missed the planted bug:\n{told}");
+    assert!(told.contains("a row lost its place"), "{told}");
+}
+
 /// Builds the target with these further flags and runs it over a fresh copy of the seeds.
-fn fuzz(flags: &str, run: &str) -> Output {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(run);
+fn fuzz(flags: &str, run: &str, target: &str, seeds: Vec<(String, Vec<u8>)>) -> Output {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{target}-{run}"));
     let corpus = folder.join("corpus");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&corpus).unwrap();
-    for (name, body) in seeds() {
+    for (name, body) in seeds {
         fs::write(corpus.join(name), body).unwrap();
     }
     let seconds = env::var("FUZZ_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
-    Command::new(build(flags))
+    Command::new(build(flags, target))
         .arg(&corpus)
-        .arg(format!("-dict={}/block.dict", env!("CARGO_MANIFEST_DIR")))
+        .arg(format!("-dict={}/{target}.dict", env!("CARGO_MANIFEST_DIR")))
         .arg(format!("-artifact_prefix={}/", folder.display()))
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={BODY_BYTES}"))
@@ -79,7 +99,7 @@ fn fuzz(flags: &str, run: &str) -> Output {
 }
 
 /// The target built with counters; with `--target`, so that build scripts go without.
-fn build(flags: &str) -> PathBuf {
+fn build(flags: &str, bin: &str) -> PathBuf {
     let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
@@ -87,7 +107,7 @@ fn build(flags: &str) -> PathBuf {
     let target_dir =
         if flags.is_empty() { target_dir } else { target_dir.with_file_name("planted") };
     let built = Command::new(env::var("CARGO").unwrap())
-        .args(["build", "--quiet", "--release", "--bin=block", "--features=fuzzer"])
+        .args(["build", "--quiet", "--release", "--bin", bin, "--features=fuzzer"])
         .args(["--target", host, "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .env("CARGO_TARGET_DIR", &target_dir)
@@ -96,7 +116,32 @@ fn build(flags: &str) -> PathBuf {
         .status()
         .unwrap();
     assert!(built.success());
-    target_dir.join(host).join("release/block")
+    target_dir.join(host).join("release").join(bin)
+}
+
+/// What to begin with: a row of every field, alone and among others, and what is refused.
+fn bodies() -> Vec<(String, Vec<u8>)> {
+    const ID: &str = "01a20846-fe00-7000-8000-000000000002";
+    let whole = format!(
+        r#"{{"name":"a","entity_type":"b","entityId":1,"value":-1.5e3,"user_id":"u",
+            "page_id":"{ID}","seq":1,"session_id":"{ID}","occurred_at":1795435200000,
+            "properties":{{"a":{{"b":[1,{{"c":null}}]}},"d":"\ud83d\ude00"}},"pathname":"/é"}}"#
+    )
+    .replace('\n', " ");
+    let bodies = [
+        ("whole", whole.clone()),
+        ("lines", format!("{whole}\n\n{{\"name\":\"b\"}}\r\n")),
+        ("array", format!("[{whole}, {{\"name\":\"b\",\"ip_address\":\"::1\"}}]")),
+        ("paths", r#"[{"name":"a","properties":{"a.b":1,"a":{"c":2}}}]"#.into()),
+        ("ingest", r#"{"api_key":"page","events":[{"event_name":"a","user_id":"u"}]}"#.into()),
+        ("none", "[]".into()),
+        (
+            "change",
+            r#"{"before":{"id":1,"n":1},"after":{"id":1,"n":3,"t":5,"p":{"a.b":1}},"source":{"name":"s","db":"d","schema":"a","table":"b","txId":5,"lsn":7,"ts_ms":1795435200000},"op":"u"}"#.into(),
+        ),
+        ("tombstone", r#"{"schema":null,"payload":null}"#.into()),
+    ];
+    bodies.map(|(name, body)| (name.to_owned(), body.into_bytes())).into()
 }
 
 /// What to begin with: ClickHouse's bytes and ours.

@@ -210,11 +210,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     code(
         "failed_queue_waits_for_an_event",
-        &[change(
-            "src/tracker.rs",
-            "            at = at.min(self.retry.resume_at());\n",
-            "",
-        )],
+        &[change("src/tracker.rs", "            at = at.min(self.retry.resume_at());\n", "")],
     ),
     // Rule 5: the horizon.
     code(

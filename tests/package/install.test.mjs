@@ -37,6 +37,7 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "index.js",
     "package.json",
     "queries-*.js",
+    "queries.d.ts",
     "tallymark_bg.wasm",
   ]);
 });

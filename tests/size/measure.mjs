@@ -34,12 +34,16 @@ const wasm = files.filter((file) => file.endsWith(".wasm"));
 const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
 // Fetched when they are turned on.
 const isObserver = (file) => /^observe/.test(file);
+// Fetched only where WebAssembly is refused, and then instead of it: no page has both.
+const isFallback = (file) => /^fallback/.test(file);
 
-const all = [...scripts, ...wasm].filter((file) => !isOnDemand(file));
+const usual = scripts.filter((file) => !isOnDemand(file) && !isFallback(file));
+const all = [...usual, ...wasm.filter((file) => !isOnDemand(file))];
 
 /** The files of each stage; a later one holds the earlier one's. */
 export const stages = {
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
   everything: all,
+  withoutWasm: [...usual, ...scripts.filter(isFallback)],
 };

@@ -56,7 +56,7 @@ class Maker {
 
   async start() {
     this.rows = new Rows(this.ctx.storage);
-    this.shard = new GroupShard(new Worker(this.env));
+    this.shard = new GroupShard(new Worker(this.env, crypto.getRandomValues(new Uint32Array(8))));
     const own = this.rows.shards();
     if (own !== undefined) this.shard.storedShards(own);
     const first = own ?? (await this.shardsOfFirst());

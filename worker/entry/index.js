@@ -3,7 +3,10 @@
 
 import { Exchange, Worker, initSync } from "#glue";
 import module from "./tallymark_worker_bg.wasm";
+import { agentOf } from "./agent.js";
 import { readAll, readUnder } from "./body.js";
+import { look, put } from "./cache.js";
+import { fly, join } from "./flights.js";
 import { askAdmin, askShards, putBatch } from "./shards.js";
 import { post } from "./upstream.js";
 
@@ -14,42 +17,51 @@ initSync({ module });
 let shared;
 
 export default {
-  async fetch(request, env) {
+  async fetch(request, env, context) {
     shared ??= new Shared(env);
     const exchange = new Exchange(shared.worker);
     try {
-      return await run(exchange, request, env);
+      return await run(exchange, request, env, context);
     } catch (error) {
       // A client that went away while it sent, or a mistake of ours: the client may try again.
       console.error(`tallymark: ${error?.stack ?? error}`);
       return broken();
     } finally {
-      exchange.free();
+      const step = exchange.behind();
+      if (step) context.waitUntil(finish(exchange, step, request.url));
+      else exchange.free();
     }
   },
 };
 
 class Shared {
   constructor(env) {
-    this.worker = new Worker(env);
+    this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    this.readsAgents = this.worker.readsAgents();
   }
 }
 
-async function run(exchange, request, env) {
+async function run(exchange, request, env, context) {
   const { headers, cf } = request;
+  const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
+    headers.get("authorization") ?? undefined,
+    headers.get("x-api-key") ?? undefined,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
     (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
     cf?.country,
     cf?.region,
     cf?.city,
-    headers.get("authorization") ?? undefined,
+    agent?.browser,
+    agent?.os,
+    agent?.device,
+    agent?.isBot ?? false,
     Date.now(),
   );
   let file;
@@ -60,8 +72,25 @@ async function run(exchange, request, env) {
         step = body ? exchange.body(body) : exchange.tooLarge();
         break;
       }
-      case "fetch":
-        step = await upstream(exchange, step);
+      case "fetch": {
+        const { flight } = step;
+        const sent = fly(flight, upstream(step));
+        // Those who wait for it get it even if this client goes away.
+        if (flight) context.waitUntil(sent);
+        const answer = await sent;
+        step = answer.lost ? exchange.lost(answer.timedOut) : exchange.answered(...answer.all);
+        const kept = flight && exchange.toStore();
+        if (kept) context.waitUntil(put(request.url, kept));
+        break;
+      }
+      case "look": {
+        const kept = await look(request.url, step.name);
+        step = exchange.found(kept?.at, kept?.rows ?? new Uint8Array());
+        break;
+      }
+      case "join":
+        await join(step.name, step.timeoutMs);
+        step = exchange.joined();
         break;
       case "put":
         step = exchange.put(await putBatch(env.GROUPS, step));
@@ -85,10 +114,26 @@ async function run(exchange, request, env) {
   }
 }
 
-const upstream = (exchange, step) =>
+// What is left to do behind the answer, this step first.
+async function finish(exchange, first, url) {
+  try {
+    for (let step = first; step; step = exchange.behind()) {
+      const answer = await fly(step.flight, upstream(step));
+      if (answer.lost) exchange.lostBehind();
+      else exchange.answeredBehind(...answer.all);
+      const kept = exchange.toStore();
+      if (kept) await put(url, kept);
+    }
+  } finally {
+    exchange.free();
+  }
+}
+
+// What came of a request, as the core takes it.
+const upstream = (step) =>
   post(step, {
-    answered: (...answer) => exchange.answered(...answer),
-    lost: (timedOut) => exchange.lost(timedOut),
+    answered: (...all) => ({ all }),
+    lost: (timedOut) => ({ lost: true, timedOut }),
   });
 
 // The one answer that the core cannot give: it is what broke.

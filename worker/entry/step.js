@@ -4,13 +4,14 @@
 
 export const read = (capBytes, atOnce) => ({ kind: "read", capBytes, atOnce });
 
-export const fetch = (url, headers, body, timeoutMs, answerBytes) => ({
+export const fetch = (url, headers, body, timeoutMs, answerBytes, flight) => ({
   kind: "fetch",
   url,
   headers: headersOf(headers),
   body: body.slice(),
   timeoutMs,
   answerBytes,
+  flight,
 });
 
 export const put = (shard, site, table, id, block) => ({
@@ -30,6 +31,11 @@ export const admin = (shard, group, action) => ({
   group: group.slice(),
   action,
 });
+export const look = (name) => ({ kind: "look", name });
+
+export const join = (name, timeoutMs) => ({ kind: "join", name, timeoutMs });
+
+export const store = (name, at, seconds, rows) => ({ name, at, seconds, rows: rows.slice() });
 
 export const asset = () => ({ kind: "asset" });
 

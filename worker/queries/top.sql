@@ -7,15 +7,41 @@
 -- column: entity_id String -- the post
 -- column: views UInt64 -- rows, all time
 --
--- Ties go by the id in byte order, so that the list is the same every time.
-SELECT entity_id, sumIf(rows, name = 'view') AS views
-FROM entity_totals
-WHERE site = {site:String}
-    AND entity_type = 'post'
-    AND bot = ''
-    -- From one view on, the other events' rows need not be read.
-    AND ({min_views:UInt64} = 0 OR name = 'view')
-GROUP BY entity_id
-HAVING views >= {min_views:UInt64}
+-- Ties go by the id in byte order, so that the list is the same every time. Posts that have other
+-- events only are looked for when those with views do not fill the list: the first rows tell, as a
+-- post has at most one in a part, and from 3,000 parts on ClickHouse takes no insert.
+SELECT entity_id, views
+FROM
+(
+    SELECT entity_id, sum(rows) AS views
+    FROM event_totals
+    WHERE site = {site:String} AND entity_type = 'post' AND name = 'view' AND bot = ''
+    GROUP BY entity_id
+    HAVING views >= {min_views:UInt64}
+    ORDER BY views DESC, entity_id
+    LIMIT {limit:UInt32}
+    UNION ALL
+    SELECT entity_id, sumIf(rows, name = 'view') AS views
+    FROM entity_totals
+    WHERE site = {site:String}
+        AND entity_type = 'post'
+        AND bot = ''
+        AND {min_views:UInt64} = 0
+        AND {limit:UInt32} >
+        (
+            SELECT uniqExact(entity_id)
+            FROM
+            (
+                SELECT entity_id
+                FROM event_totals
+                WHERE site = {site:String} AND entity_type = 'post' AND name = 'view' AND bot = ''
+                LIMIT 3000 * {limit:UInt32}
+            )
+        )
+    GROUP BY entity_id
+    HAVING views = 0
+    ORDER BY entity_id
+    LIMIT {limit:UInt32}
+)
 ORDER BY views DESC, entity_id
 LIMIT {limit:UInt32}

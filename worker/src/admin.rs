@@ -1,127 +1,128 @@
-//! `/v1/admin/groups/…`: groups that were set aside, for whoever has the admin key.
+//! `POST /v1/admin/migrate`: the migrations, run by the worker as its admin user.
 
 use crate::answer::Answer;
-use crate::config::Config;
+use crate::config::{Config, User};
 use crate::limits;
+use crate::migrate::{Failure, Next, Options, Run};
 use crate::refusal::{Code, Refusal};
-use sha2::{Digest as _, Sha256};
-use tallymark::rng::Uuid;
+use crate::sql::words;
+use crate::upstream::{Outcome, Reply, Request};
+use crate::url::Url;
 
-/// A secret's digest. Two are compared, never the secrets: the time that takes tells nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The digest of a secret.
-    #[must_use]
-    pub fn of(secret: &str) -> Self {
-        Self(Sha256::digest(secret.as_bytes()).into())
-    }
+/// A run on its way.
+#[derive(Debug)]
+pub struct Migration {
+    run: Run,
+    /// Whether the database itself is still to be made.
+    is_new: bool,
 }
 
-impl std::fmt::Debug for Digest {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Digest(..)")
-    }
+/// What to do next.
+#[derive(Debug)]
+pub enum Turn {
+    /// Send this, then [`Migration::take`].
+    Fetch(Request),
+    /// It is over.
+    Respond(Answer),
 }
 
-/// What is done with a group that was set aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Its body is sent to the caller.
-    Read,
-    /// It is tried again, as it is.
-    Replay,
-    /// It is given up; its ids stay known.
-    Discard,
-}
-
-impl Action {
-    /// As the entry calls it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Replay => "replay",
-            Self::Discard => "discard",
-        }
-    }
-}
-
-/// One group of one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The shard.
-    pub shard: u32,
-    /// The group.
-    pub group: Uuid,
-    /// What is done with it.
-    pub action: Action,
-}
-
-impl Target {
-    /// Reads `<shard>/<group>`, with `/replay` or `/discard`.
+impl Migration {
+    /// Reads `dry_run=1` and `ttl_days=…`; the first request.
     ///
     /// # Errors
-    /// `not_found`.
-    pub fn parse(path: &str, config: &Config) -> Result<Self, Refusal> {
-        let mut parts = path.split('/');
-        let mut next = || parts.next().unwrap_or_default();
-        let (shard, group) = (next().parse::<u32>(), Uuid::parse(next().as_bytes()));
-        let action = match next() {
-            "" => Action::Read,
-            "replay" => Action::Replay,
-            "discard" => Action::Discard,
-            _ => return Err(no_group()),
-        };
-        match (shard, group, parts.next()) {
-            (Ok(shard), Some(group), None) if shard < config.group.shards => {
-                Ok(Self { shard, group, action })
-            }
-            _ => Err(no_group()),
-        }
-    }
-}
-
-/// Whether the header `Authorization` has the admin key as a bearer token.
-///
-/// # Errors
-/// `forbidden` when there is no admin key, `bad_key` for any other.
-pub fn authorize(authorization: Option<&str>, config: &Config) -> Result<(), Refusal> {
-    let Some(key) = config.admin_key else {
-        return Err(Refusal::new(Code::Forbidden, "this worker has no ADMIN_KEY"));
-    };
-    let given = authorization
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .filter(|given| given.len() <= limits::KEY_BYTES)
-        .map(Digest::of);
-    if given == Some(key) {
-        return Ok(());
-    }
-    Err(Refusal::new(Code::BadKey, "the admin key must come as Authorization: Bearer <key>"))
-}
-
-/// What came of it: the body for [`Action::Read`], anything for the others, `None` for no such
-/// group.
-#[must_use]
-pub fn answer(action: Action, found: Option<Vec<u8>>) -> Answer {
-    match (action, found) {
-        (_, None) => no_group().into(),
-        (Action::Read, Some(body)) => {
-            let mut answer = Answer::json(200, body);
-            for (name, value) in &mut answer.headers {
-                if *name == "content-type" {
-                    *value = "application/zstd".into();
+    /// `forbidden` without an admin user, `bad_param`.
+    pub fn begin(url: &Url<'_>, config: &Config) -> Result<(Self, Turn), Refusal> {
+        let user = admin_user(config)?;
+        let mut options = Options::default();
+        for (name, value) in url.parameters() {
+            match (&*name, &*value) {
+                ("dry_run", "1") => options.dry_run = true,
+                ("ttl_days", days) => {
+                    let (least, most) = limits::TTL_DAYS;
+                    let days = days.parse().ok().filter(|days| (least..=most).contains(days));
+                    let must = || format!("ttl_days must be a whole number from {least} to {most}");
+                    let days = days.ok_or_else(|| Refusal::new(Code::BadParam, must()))?;
+                    options.ttl_days = Some(days);
+                }
+                _ => {
+                    let message = "the parameters are dry_run=1 and ttl_days=<days>";
+                    return Err(Refusal::new(Code::BadParam, message));
                 }
             }
-            answer
         }
-        (Action::Replay | Action::Discard, Some(_)) => Answer::json(200, "{\"ok\":true}"),
+        let mut migration = Self { run: Run::new(options), is_new: !options.dry_run };
+        let turn = if migration.is_new {
+            // A name of letters, digits and _, as the configuration is checked.
+            let statement = format!("CREATE DATABASE IF NOT EXISTS {}", config.database);
+            let anywhere = Config { database: "system".into(), ..config.clone() };
+            Turn::Fetch(request(&statement, user, &anywhere))
+        } else {
+            migration.turn(None, config)
+        };
+        Ok((migration, turn))
+    }
+
+    /// Takes what came of the last request.
+    pub fn take(&mut self, outcome: &Outcome, config: &Config) -> Turn {
+        match outcome.success() {
+            Err(line) if self.is_new => failed(&failure(outcome, line).message),
+            Ok(_) if self.is_new => {
+                self.is_new = false;
+                self.turn(None, config)
+            }
+            Ok(reply) => {
+                let text = String::from_utf8_lossy(&reply.body);
+                self.turn(Some(Ok(&text)), config)
+            }
+            Err(line) => self.turn(Some(Err(failure(outcome, line))), config),
+        }
+    }
+
+    fn turn(&mut self, answer: Option<Result<&str, Failure>>, config: &Config) -> Turn {
+        let next = match answer {
+            None => Ok(self.run.begin()),
+            Some(answer) => self.run.take(answer),
+        };
+        match (next, admin_user(config)) {
+            (Ok(Next::Query(statement)), Ok(user)) => {
+                Turn::Fetch(request(&statement, user, config))
+            }
+            (Ok(Next::Done(report)), _) => {
+                // Names and statements are text, which always serializes.
+                let body = serde_json::to_string(&report).unwrap_or_default();
+                Turn::Respond(Answer::json(200, body))
+            }
+            (Err(message), _) => failed(&message),
+            (_, Err(refusal)) => Turn::Respond(refusal.into()),
+        }
     }
 }
 
-fn no_group() -> Refusal {
-    Refusal::new(Code::NotFound, "no such group is set aside")
+fn admin_user(config: &Config) -> Result<&User, Refusal> {
+    let none = "this worker has no user that makes tables (CLICKHOUSE_ADMIN_USER)";
+    config.admin_user.as_ref().ok_or_else(|| Refusal::new(Code::Forbidden, none))
+}
+
+fn request(statement: &str, user: &User, config: &Config) -> Request {
+    let mut request = Request::new(config, user, &[("wait_end_of_query", "1")]);
+    request.body = statement.into();
+    request.timeout_ms = limits::MIGRATE_TIMEOUT_MS;
+    request.answer_bytes = limits::INSERT_ANSWER_BYTES;
+    request
+}
+
+fn failure(outcome: &Outcome, line: String) -> Failure {
+    match outcome {
+        Outcome::Answer(Reply { exception_code: Some(code), body, .. }) => {
+            Failure { code: Some(code.clone()), message: words(body) }
+        }
+        _ => Failure { code: None, message: format!("{line}; run it again, it goes on") },
+    }
+}
+
+fn failed(message: &str) -> Turn {
+    let refusal = Refusal::new(Code::Upstream, message);
+    Turn::Respond(Answer::from(refusal).logged(format!("migrate: {message}")))
 }
 
 #[cfg(test)]
@@ -129,57 +130,74 @@ mod tests {
     use super::*;
     use crate::testing::config;
 
-    const ID: &str = "01a2084a-5500-7000-8000-000000000001";
-    const KEY: &str = "an admin key of some length";
+    fn begin(parameters: &str) -> Result<(Migration, Turn), String> {
+        let url = format!("https://edge.test/v1/admin/migrate{parameters}");
+        Migration::begin(&Url::parse(&url), &config()).map_err(|refusal| refusal.message)
+    }
 
-    #[test]
-    fn a_path_names_shard_group_and_action() {
-        for (end, action) in
-            [("", Action::Read), ("/replay", Action::Replay), ("/discard", Action::Discard)]
-        {
-            let target = Target::parse(&format!("0/{ID}{end}"), &config()).unwrap();
-            let group = Uuid::parse(ID.as_bytes()).unwrap();
-            assert_eq!(target, Target { shard: 0, group, action });
-        }
+    fn reply(status: u16, code: Option<&str>, body: &str) -> Outcome {
+        let exception_code = code.map(str::to_owned);
+        Outcome::Answer(Reply { status, exception_code, has_query_id: true, body: body.into() })
+    }
+
+    fn sent(turn: Turn) -> (String, String) {
+        let Turn::Fetch(request) = turn else { panic!("{turn:?}") };
+        assert_eq!(request.headers[0], ("x-clickhouse-user", "maker".into()));
+        (request.url, String::from_utf8(request.body).unwrap())
     }
 
     #[test]
-    fn any_other_path_is_not_found() {
-        for path in [
-            String::new(),
-            format!("1/{ID}"),
-            format!("x/{ID}"),
-            "0/x".into(),
-            format!("0/{ID}/drop"),
-            format!("0/{ID}/replay/now"),
+    fn the_database_is_made_first_and_named_from_then_on() {
+        let (mut migration, turn) = begin("").unwrap();
+        let (url, body) = sent(turn);
+        assert_eq!(url, "http://ch.test:8123/?database=system&wait_end_of_query=1");
+        assert_eq!(body, "CREATE DATABASE IF NOT EXISTS tallymark");
+        let (url, body) = sent(migration.take(&reply(200, None, ""), &config()));
+        assert_eq!(url, "http://ch.test:8123/?database=tallymark&wait_end_of_query=1");
+        assert!(body.contains("CREATE TABLE IF NOT EXISTS migrations"));
+    }
+
+    #[test]
+    fn a_dry_run_answers_with_the_statements() {
+        let (mut migration, turn) = begin("?dry_run=1&ttl_days=9").unwrap();
+        assert_eq!(sent(turn).1, "SELECT DISTINCT name FROM migrations");
+        let turn = migration.take(&reply(404, Some("60"), "Code: 60."), &config());
+        let Turn::Respond(answer) = turn else { panic!("{turn:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["dry_run"]), (200, &true.into()));
+        let last = body["statements"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        assert!(last.ends_with("toIntervalDay(9)"), "{last}");
+    }
+
+    #[test]
+    fn what_clickhouse_refuses_is_told_in_its_words() {
+        for outcomes in [
+            vec![reply(403, Some("497"), "Code: 497. ACCESS_DENIED")],
+            vec![reply(200, None, ""), reply(403, Some("497"), "Code: 497. ACCESS_DENIED")],
         ] {
-            let code = Target::parse(&path, &config()).unwrap_err().code;
-            assert_eq!(code, Code::NotFound, "{path}");
+            let (mut migration, _) = begin("").unwrap();
+            let turns = outcomes.iter().map(|outcome| migration.take(outcome, &config()));
+            let Some(Turn::Respond(answer)) = turns.last() else { panic!() };
+            let body = r#"{"code":"upstream","message":"Code: 497. ACCESS_DENIED"}"#;
+            assert_eq!((answer.status, answer.body.as_slice()), (502, body.as_bytes()));
         }
     }
 
     #[test]
-    fn only_the_admin_key_itself_opens() {
-        let bearer = |key: &str| format!("Bearer {key}");
-        let with = |key: Option<&str>| Config { admin_key: key.map(Digest::of), ..config() };
-        let code = |header: Option<&str>, config: &Config| {
-            authorize(header, config).map_err(|refusal| refusal.code)
-        };
-        let config = with(Some(KEY));
-        assert_eq!(code(Some(&bearer(KEY)), &config), Ok(()));
-        for header in [None, Some(KEY), Some("Bearer "), Some("Bearer an admin key of some")] {
-            assert_eq!(code(header, &config), Err(Code::BadKey), "{header:?}");
+    fn wrong_parameters_and_a_missing_user_are_refused() {
+        let ttl = "ttl_days must be a whole number from 1 to 10000";
+        let which = "the parameters are dry_run=1 and ttl_days=<days>";
+        for (parameters, message) in [
+            ("?ttl_days=0", ttl),
+            ("?ttl_days=10001", ttl),
+            ("?ttl_days=x", ttl),
+            ("?dry_run=yes", which),
+            ("?sql=1", which),
+        ] {
+            assert_eq!(begin(parameters).err(), Some(message.into()), "{parameters}");
         }
-        assert_eq!(code(Some(&bearer(&"x".repeat(129))), &config), Err(Code::BadKey));
-        assert_eq!(code(Some(&bearer("")), &with(None)), Err(Code::Forbidden));
-    }
-
-    #[test]
-    fn a_body_comes_as_it_is_and_an_action_says_ok() {
-        let read = answer(Action::Read, Some(vec![1, 2]));
-        assert_eq!((read.status, read.body), (200, vec![1, 2]));
-        assert!(read.headers.contains(&("content-type", "application/zstd".into())));
-        assert_eq!(answer(Action::Replay, Some(Vec::new())).body, b"{\"ok\":true}");
-        assert_eq!(answer(Action::Discard, None).status, 404);
+        let config = Config { admin_user: None, ..config() };
+        let refused = Migration::begin(&Url::parse("/v1/admin/migrate"), &config).err().unwrap();
+        assert_eq!(refused.code, Code::Forbidden);
     }
 }

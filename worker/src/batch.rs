@@ -49,7 +49,6 @@ impl Head {
                 _ => {}
             }
         }
-        let bad = |message: &str| Refusal::new(Code::BadRequest, message);
         if version.as_deref() != Some("1") {
             return Err(bad("parameter v must be 1"));
         }
@@ -59,30 +58,62 @@ impl Head {
             .name
             .clone();
         let table = known_table(&table.unwrap_or_default())?;
-        let id = id
-            .and_then(|text| Uuid::parse(text.as_bytes()))
-            .ok_or_else(|| bad("parameter id must be a UUID"))?;
-        let id_time =
-            id.v7_time().ok_or_else(|| bad("parameter id must be a UUID of version 7"))?;
-        let sent_at = at
-            .and_then(|text| milliseconds(&text))
-            .ok_or_else(|| bad("parameter at must be the time of sending, in Unix milliseconds"))?;
-        let latest = now.plus_ms(limits::CLOCK_AHEAD_MS);
-        if sent_at > latest {
-            return Err(bad("parameter at is more than 24 hours in the future"));
-        }
-        if id_time > latest {
-            return Err(bad("parameter id is more than 24 hours in the future"));
-        }
-        if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS {
-            return Err(Refusal::new(Code::TooOld, "the batch is older than 24 hours"));
-        }
+        let (id, id_time) = id_of(id.as_deref(), now)?;
+        let sent_at = sent_at(at.as_deref(), now)?;
+        check_age(id_time, sent_at)?;
         Ok(Self { site, table, id, sent_at, bot_hint: bot_hint.unwrap_or_default().into_owned() })
     }
 }
 
+fn bad(message: &str) -> Refusal {
+    Refusal::new(Code::BadRequest, message)
+}
+
+/// The parameter `id`, of version 7, and the time in it.
+///
+/// # Errors
+/// `bad_request` for what is none, and for one from the future.
+pub fn id_of(text: Option<&str>, now: UnixMs) -> Result<(Uuid, UnixMs), Refusal> {
+    let id = text
+        .and_then(|text| Uuid::parse(text.as_bytes()))
+        .ok_or_else(|| bad("parameter id must be a UUID"))?;
+    let time = id.v7_time().ok_or_else(|| bad("parameter id must be a UUID of version 7"))?;
+    if time > now.plus_ms(limits::CLOCK_AHEAD_MS) {
+        return Err(bad("parameter id is more than 24 hours in the future"));
+    }
+    Ok((id, time))
+}
+
+/// The parameter `at`.
+///
+/// # Errors
+/// `bad_request` for what is no time, and for one from the future.
+pub fn sent_at(text: Option<&str>, now: UnixMs) -> Result<UnixMs, Refusal> {
+    let time = text
+        .and_then(milliseconds)
+        .ok_or_else(|| bad("parameter at must be the time of sending, in Unix milliseconds"))?;
+    if time > now.plus_ms(limits::CLOCK_AHEAD_MS) {
+        return Err(bad("parameter at is more than 24 hours in the future"));
+    }
+    Ok(time)
+}
+
+/// Whether a batch that was opened at `id_time` may still be sent, both by its client's clock.
+///
+/// # Errors
+/// `too_old`.
+pub fn check_age(id_time: UnixMs, sent_at: UnixMs) -> Result<(), Refusal> {
+    if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS {
+        return Err(Refusal::new(Code::TooOld, "the batch is older than 24 hours"));
+    }
+    Ok(())
+}
+
 /// The table of this name.
-fn known_table(name: &str) -> Result<&'static Table, Refusal> {
+///
+/// # Errors
+/// `bad_table`.
+pub fn known_table(name: &str) -> Result<&'static Table, Refusal> {
     if name == EVENTS.name {
         return Ok(&EVENTS);
     }

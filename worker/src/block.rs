@@ -3,10 +3,8 @@
 
 use crate::batch::Head;
 use crate::enrich::{self, Clock, Sender};
-use crate::inflate::{inflate, is_gzip};
-use crate::limits;
+use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
-use std::borrow::Cow;
 use tallymark::block::{self, Block, BlockError, Cause};
 use tallymark::column::{Column, DateTime64, IPv6, LowCardinality, Push, Uuids};
 use tallymark::schema::Table;
@@ -27,17 +25,39 @@ pub fn complete(
     sender: &Sender,
     received_at: UnixMs,
 ) -> Result<Vec<u8>, Refusal> {
-    let body = if is_gzip(body) {
-        Cow::Owned(inflate(body, limits::BODY_BYTES_MAX)?)
-    } else {
-        Cow::Borrowed(body)
-    };
-    let block = block::walk(&body)?;
+    finish(&plain(body)?, head, table, sender, received_at, Ways::default())
+}
+
+/// What a caller with a server's key may do beyond a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ways<'a> {
+    /// Times before the clamp stay as they are.
+    pub takes_old: bool,
+    /// Addresses, a row each, instead of the sender's.
+    pub ips: Option<&'a IPv6>,
+}
+
+/// The same for a body that is inflated already.
+///
+/// # Errors
+/// Those of [`complete`].
+pub fn finish(
+    body: &[u8],
+    head: &Head,
+    table: &Table,
+    sender: &Sender,
+    received_at: UnixMs,
+    ways: Ways<'_>,
+) -> Result<Vec<u8>, Refusal> {
+    let block = block::walk(body)?;
     let checked = block::check(&block, table)?;
-    let clock = Clock { received_at, sent_at: head.sent_at };
+    let clock = Clock { received_at, sent_at: head.sent_at, takes_old: ways.takes_old };
     let times = corrected(&checked, clock);
     let times = times.as_deref().map(|times| (OCCURRED_AT, times));
-    let edge = EdgeColumns::new(head, sender, received_at, checked.rows());
+    let mut edge = EdgeColumns::new(head, sender, received_at, checked.rows());
+    if let Some(ips) = ways.ips {
+        edge.ip = Some(ips.clone());
+    }
     let mut out = Vec::new();
     block::append(&checked, times, &edge.columns(), &mut out)?;
     Ok(out)
@@ -55,12 +75,12 @@ struct EdgeColumns {
     received_at: DateTime64,
     batch_id: Uuids,
     ip: Option<IPv6>,
-    texts: [(&'static str, LowCardinality); 4],
+    texts: [(&'static str, LowCardinality); 7],
 }
 
 impl EdgeColumns {
     fn new(head: &Head, sender: &Sender, received_at: UnixMs, rows: usize) -> Self {
-        let place = &sender.place;
+        let Sender { place, agent, .. } = sender;
         Self {
             site: repeated_text(&head.site, rows),
             received_at: repeated(received_at, rows),
@@ -70,7 +90,10 @@ impl EdgeColumns {
                 ("country", repeated_text(&place.country, rows)),
                 ("region", repeated_text(&place.region, rows)),
                 ("city", repeated_text(&place.city, rows)),
-                ("bot", repeated_text(enrich::bot(&head.bot_hint), rows)),
+                ("browser", repeated_text(&agent.browser, rows)),
+                ("os", repeated_text(&agent.os, rows)),
+                ("device", repeated_text(&agent.device, rows)),
+                ("bot", repeated_text(enrich::bot(&head.bot_hint, agent), rows)),
             ],
         }
     }
@@ -117,6 +140,7 @@ impl From<BlockError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
     use crate::testing::NOW;
     use miniz_oxide::deflate::compress_to_vec;
     use tallymark::column::{Strings, UInt32};
@@ -201,6 +225,8 @@ mod tests {
     fn what_is_known_of_the_sender_is_there_and_nothing_else() {
         let mut sender = Sender { ip: enrich::truncated_ip("203.0.113.9"), ..Sender::default() };
         sender.place.country = "DE".into();
+        sender.agent.browser = "Firefox".into();
+        sender.agent.device = "desktop".into();
         let head = Head { bot_hint: "webdriver".into(), ..head() };
         let out = complete(&body(&[NOW]), &head, &EVENTS, &sender, UnixMs(NOW)).unwrap();
         let block = block::walk(&out).unwrap();
@@ -208,6 +234,8 @@ mod tests {
         assert_eq!(text("country"), Some("DE"));
         assert_eq!(text("bot"), Some("webdriver"));
         assert_eq!((text("region"), text("city")), (None, None));
+        assert_eq!((text("browser"), text("os")), (Some("Firefox"), None));
+        assert_eq!(text("device"), Some("desktop"));
         let ip = block.column("ip").unwrap().data();
         assert_eq!(ip, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113, 0]);
     }

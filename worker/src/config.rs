@@ -1,10 +1,10 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
-use crate::admin::Digest;
+use crate::cdc::Rules;
 use crate::group::Options;
 use crate::limits;
 use crate::sink::Sink;
-use crate::sites::Sites;
+use crate::sites::{Sites, digest};
 use serde::Deserialize;
 
 /// The worker's variables and secrets as the platform hands them over.
@@ -29,7 +29,12 @@ pub struct Environment {
     group_window_ms: Option<Variable>,
     group_backlog_bytes: Option<Variable>,
     group_backlog_groups: Option<Variable>,
+    cdc_rules: Option<Variable>,
+    user_agent: Option<Variable>,
     admin_key: Option<Variable>,
+    clickhouse_admin_user: Option<Variable>,
+    clickhouse_admin_password: Option<Variable>,
+    token_secret: Option<Variable>,
 }
 
 /// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
@@ -66,7 +71,7 @@ impl std::fmt::Debug for User {
 }
 
 /// Everything that the worker is told by its environment, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `CLICKHOUSE_URL`, without a slash at its end.
     pub clickhouse_url: String,
@@ -89,8 +94,26 @@ pub struct Config {
     pub sink: Sink,
     /// `GROUP_SHARDS` and the rest of `GROUP_…`.
     pub group: Options,
-    /// `ADMIN_KEY`, for `/v1/admin/…`; those are forbidden without one.
-    pub admin_key: Option<Digest>,
+    /// `CDC_RULES`: what changes of a database mean; none by default.
+    pub cdc_rules: Rules,
+    /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
+    pub reads_agents: bool,
+    /// The digest of `ADMIN_KEY`; without one nobody is the admin.
+    pub admin_digest: Option<[u8; 32]>,
+    /// Who makes tables; without one the worker does not migrate.
+    pub admin_user: Option<User>,
+    /// `TOKEN_SECRET`; without one no token is taken.
+    pub token_secret: Option<Secret>,
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret(..)")
+    }
 }
 
 impl Config {
@@ -139,9 +162,25 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), secret);
+        let admin_name = problems.read(
+            "CLICKHOUSE_ADMIN_USER",
+            &from.clickhouse_admin_user,
+            Some(""),
+            header_value,
+        );
+        let admin_password = problems.read(
+            "CLICKHOUSE_ADMIN_PASSWORD",
+            &from.clickhouse_admin_password,
+            Some(""),
+            header_value,
+        );
+        let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
+        let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
+        let reads_agents =
+            problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
         let group = problems.group(from);
-        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), admin_key);
         if sink == Some(Sink::Group) {
             problems.check_groups(from, body_bytes);
         }
@@ -156,9 +195,14 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(cdc_rules),
+            Some(reads_agents),
             Some(sink),
             Some(group),
             Some(admin_key),
+            Some(admin_name),
+            Some(admin_password),
+            Some(token_secret),
             true,
         ) = (
             url,
@@ -171,9 +215,14 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            cdc_rules,
+            reads_agents,
             sink,
             group,
             admin_key,
+            admin_name,
+            admin_password,
+            token_secret,
             problems.0.is_empty(),
         )
         else {
@@ -190,7 +239,12 @@ impl Config {
             client_ip_header,
             sink,
             group,
-            admin_key,
+            cdc_rules,
+            reads_agents,
+            admin_digest: admin_key.as_deref().map(digest),
+            admin_user: (!admin_name.is_empty())
+                .then_some(User { name: admin_name, password: admin_password }),
+            token_secret: token_secret.map(Secret),
         })
     }
 }
@@ -310,21 +364,19 @@ fn header_value(text: &str) -> Result<String, String> {
     Err(format!("must be at most {} ASCII characters without spaces", limits::KEY_BYTES))
 }
 
+/// A key or secret of the operator's, or none.
+fn secret(text: &str) -> Result<Option<String>, String> {
+    let bytes = limits::SECRET_BYTES_MIN..=limits::KEY_BYTES;
+    if text.is_empty() || bytes.contains(&text.len()) && header_value(text).is_ok() {
+        return Ok((!text.is_empty()).then(|| text.into()));
+    }
+    let (least, most) = (limits::SECRET_BYTES_MIN, limits::KEY_BYTES);
+    Err(format!("must be {least} to {most} ASCII characters without spaces, or empty"))
+}
+
 /// A user's name.
 fn user(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".into()) } else { header_value(text) }
-}
-
-/// A key that only its digest is kept of, or nothing. Whoever guesses it replays and reads groups.
-fn admin_key(text: &str) -> Result<Option<Digest>, String> {
-    let (least, most) = (limits::ADMIN_KEY_BYTES_MIN, limits::KEY_BYTES);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if (least..=most).contains(&text.len()) {
-        return Ok(Some(Digest::of(text)));
-    }
-    Err(format!("must have {least} to {most} bytes"))
 }
 
 /// The name of a header, or nothing.
@@ -334,6 +386,14 @@ fn header_name(text: &str) -> Result<Option<String>, String> {
         return Ok((!text.is_empty()).then(|| text.to_ascii_lowercase()));
     }
     Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
+}
+
+fn reads_agents(text: &str) -> Result<bool, String> {
+    match text {
+        "store" => Ok(true),
+        "ignore" => Ok(false),
+        _ => Err("must be \"store\" or \"ignore\"".into()),
+    }
 }
 
 /// A whole number within bounds.
@@ -393,7 +453,9 @@ mod tests {
         assert_eq!((config.body_bytes, config.upstream_timeout_ms), (1_000_000, 10_000));
         assert_eq!(config.client_ip_header, None);
         assert_eq!((config.sink, config.group), (Sink::Direct, Options::default()));
-        assert_eq!(config.admin_key, None);
+        assert_eq!((config.admin_digest, config.admin_user), (None, None));
+        assert_eq!(config.token_secret, None);
+        assert!(config.reads_agents && config.cdc_rules.is_empty());
     }
 
     #[test]
@@ -446,6 +508,7 @@ mod tests {
         let url = "must be like \"https://clickhouse.example.com:8443\", without user, password, \
                    ? and #";
         let password = "must be at most 128 ASCII characters without spaces";
+        let secret = "must be 32 to 128 ASCII characters without spaces, or empty";
         let header = "must be the name of a header, such as cf-connecting-ip, or empty";
         let sink = "must be \"group\", \"direct\" or \"async_insert\"";
         for (variable, value, message) in [
@@ -479,7 +542,15 @@ mod tests {
                 "must be a whole number from 2000000 to 8000000000",
             ),
             ("GROUP_BACKLOG_GROUPS", Some("0"), "must be a whole number from 1 to 100000"),
-            ("ADMIN_KEY", Some("\"short\""), "must have 16 to 128 bytes"),
+            (
+                "CDC_RULES",
+                Some("\"[{}]\""),
+                "must be JSON, a list of rules: missing field `table` at line 1 column 3",
+            ),
+            ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
+            ("ADMIN_KEY", Some("\"too short\""), secret),
+            ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),
+            ("CLICKHOUSE_ADMIN_USER", Some("\"a b\""), password),
         ] {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");

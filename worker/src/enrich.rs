@@ -12,6 +12,8 @@ pub struct Clock {
     pub received_at: UnixMs,
     /// When it was sent, by its client's clock.
     pub sent_at: UnixMs,
+    /// Whether times long before the arrival stay as they are: for a server's own facts.
+    pub takes_old: bool,
 }
 
 impl Clock {
@@ -20,7 +22,11 @@ impl Clock {
     #[must_use]
     pub fn correct(self, occurred_at: UnixMs) -> UnixMs {
         let corrected = occurred_at.plus_ms(self.received_at.since_ms(self.sent_at));
-        let earliest = self.received_at.plus_ms(-limits::OCCURRED_BEFORE_MS);
+        let earliest = if self.takes_old {
+            UnixMs(0)
+        } else {
+            self.received_at.plus_ms(-limits::OCCURRED_BEFORE_MS)
+        };
         if corrected < earliest {
             earliest
         } else if corrected > self.received_at.plus_ms(limits::OCCURRED_AFTER_MS) {
@@ -46,12 +52,38 @@ impl Place {
     /// The same with every name short enough for a dictionary; a longer one becomes empty.
     #[must_use]
     pub fn bounded(mut self) -> Self {
-        for name in [&mut self.country, &mut self.region, &mut self.city] {
-            if name.len() > limits::PLACE_BYTES {
-                name.clear();
-            }
-        }
+        bound([&mut self.country, &mut self.region, &mut self.city]);
         self
+    }
+}
+
+/// What the user agent's own words tell; empty where nothing is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// The browser's name.
+    pub browser: String,
+    /// The operating system's name.
+    pub os: String,
+    /// `desktop`, `mobile`, `tablet`, `tv`, `bot`.
+    pub device: String,
+    /// Whether it says itself that it is no browser of a person.
+    pub is_bot: bool,
+}
+
+impl Agent {
+    /// As [`Place::bounded`].
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        bound([&mut self.browser, &mut self.os, &mut self.device]);
+        self
+    }
+}
+
+fn bound(names: [&mut String; 3]) {
+    for name in names {
+        if name.len() > limits::PLACE_BYTES {
+            name.clear();
+        }
     }
 }
 
@@ -62,6 +94,8 @@ pub struct Sender {
     pub ip: Option<Ipv6Addr>,
     /// Where it is.
     pub place: Place,
+    /// What it says that it is.
+    pub agent: Agent,
 }
 
 /// An address, truncated to what tells a network and no household: 24 bits of IPv4
@@ -78,10 +112,13 @@ pub fn truncated_ip(text: &str) -> Option<Ipv6Addr> {
     Some(Ipv6Addr::from_bits(address.to_bits() & mask))
 }
 
-/// The reason in column `bot`, from the client's hint: empty for people. A hint that is no short
-/// word is still a hint; it must not fill the dictionary.
+/// The reason in column `bot`: the client's own hint, else that its user agent says so; empty for
+/// people. A hint that is no short word is still a hint; it must not fill the dictionary.
 #[must_use]
-pub fn bot(hint: &str) -> &str {
+pub fn bot<'a>(hint: &'a str, agent: &Agent) -> &'a str {
+    if hint.is_empty() && agent.is_bot {
+        return "user_agent";
+    }
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if hint.len() <= limits::BOT_HINT_BYTES && hint.bytes().all(plain) { hint } else { "other" }
 }
@@ -93,7 +130,7 @@ mod tests {
     const NOON: i64 = 1_795_435_200_000;
 
     fn correct(sent_at: i64, occurred_at: i64) -> i64 {
-        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(sent_at) };
+        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(sent_at), takes_old: false };
         clock.correct(UnixMs(occurred_at)).0
     }
 
@@ -111,6 +148,15 @@ mod tests {
         assert_eq!(correct(NOON, NOON - h48), NOON - h48);
         assert_eq!(correct(NOON, NOON - h48 - 1), NOON - h48);
         assert_eq!(correct(NOON, NOON - 10 * h48), NOON - h48);
+    }
+
+    #[test]
+    fn old_facts_keep_their_time_where_they_are_taken() {
+        let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(NOON), takes_old: true };
+        assert_eq!(clock.correct(UnixMs(86_400_000)), UnixMs(86_400_000));
+        let clock = Clock { sent_at: UnixMs(NOON + 1), ..clock };
+        assert_eq!(clock.correct(UnixMs(0)), UnixMs(0), "not before 1970");
+        assert_eq!(clock.correct(UnixMs(i64::MAX)), UnixMs(NOON));
     }
 
     #[test]
@@ -142,11 +188,26 @@ mod tests {
 
     #[test]
     fn bot_hints_are_short_words() {
+        let bot = |hint: &str| bot(hint, &Agent::default()).to_owned();
         assert_eq!(bot(""), "");
         assert_eq!(bot("webdriver"), "webdriver");
         assert_eq!(bot("Web Driver"), "other");
         assert_eq!(bot(&"a".repeat(32)), "a".repeat(32));
         assert_eq!(bot(&"a".repeat(33)), "other");
+    }
+
+    #[test]
+    fn an_agent_that_says_so_is_a_bot_unless_its_page_knows_better_why() {
+        let agent = Agent { is_bot: true, ..Agent::default() };
+        assert_eq!(bot("", &agent), "user_agent");
+        assert_eq!(bot("webdriver", &agent), "webdriver");
+    }
+
+    #[test]
+    fn agents_too_long_for_a_dictionary_are_left_empty() {
+        let agent = |browser: String, os: String| Agent { browser, os, ..Agent::default() };
+        let bounded = agent("x".repeat(101), "y".repeat(100)).bounded();
+        assert_eq!(bounded, agent(String::new(), "y".repeat(100)));
     }
 
     #[test]

@@ -2,33 +2,41 @@
 //!
 //! ```text
 //! begin ─┬─> Respond                                  refused, preflight
-//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch for a group
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      a batch, inserted by itself
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries
-//!        ├─> Fetch ── upstream ──> Respond            one query
+//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch or events for a group
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      the same, inserted by itself
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes,
+//!        │                                                       migrations
+//!        ├─> [Look ── found ──> [Join ── joined ──>]] Fetch ── upstream ──> Respond   one query
 //!        ├─> Fetch ── upstream ──> Shards ── shards ──> Respond  health
 //!        ├─> Admin ── admin ──> Respond               a group that was set aside
 //!        └─> Asset ── asset ──> Relay                 a file
 //! ```
 
-use crate::admin::{self, Action, Target};
+use crate::access::{self, Grant};
+use crate::admin::{self, Migration};
 use crate::answer::Answer;
+use crate::aside::{self, Action, Target};
 use crate::assets;
 use crate::batch::Head;
 use crate::block;
+use crate::cdc::{self, Changes};
 use crate::config::{Config, Environment, Problem};
-use crate::enrich::{Place, Sender, truncated_ip};
+use crate::enrich::{Agent, Place, Sender, truncated_ip};
+use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert;
 use crate::limits;
-use crate::query::{self, Ask, Catalogue, Pending};
+use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
 use crate::sink::{self, Next, Put, Sink};
 use crate::sites::caller;
+use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
+use std::cell::RefCell;
 use std::rc::Rc;
+use tallymark::rng::Rng;
 use tallymark::time::UnixMs;
 
 /// What all requests share: made once from the environment.
@@ -36,6 +44,9 @@ use tallymark::time::UnixMs;
 pub struct Worker {
     config: Result<Config, Vec<Problem>>,
     catalogue: Catalogue,
+    /// Draws ids for requests that bring none.
+    ids: RefCell<Rng>,
+    cache: RefCell<Cache>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -49,6 +60,10 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The header `Sec-Fetch-Site`.
     pub fetch_site: Option<&'a str>,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The header `x-api-key`.
+    pub api_key: Option<&'a str>,
     /// The header `Content-Length`, in bytes.
     pub content_length: Option<usize>,
     /// Whether there is a header `Transfer-Encoding`. Then the length says nothing, and workerd
@@ -58,8 +73,8 @@ pub struct Request<'a> {
     pub client_ip: Option<&'a str>,
     /// Where the platform says that the request comes from.
     pub place: Place,
-    /// The header `Authorization`.
-    pub authorization: Option<&'a str>,
+    /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
+    pub agent: Agent,
     /// The time.
     pub now: UnixMs,
 }
@@ -87,6 +102,16 @@ pub enum Step {
     },
     /// Have the shard do this to a group, then call [`Exchange::admin`].
     Admin(Target),
+    /// Look this name up in the cache that isolates share, then call [`Exchange::found`].
+    Look(String),
+    /// Wait until another request's fetch of this name has ended, but no longer than a fetch may
+    /// take; then call [`Exchange::joined`].
+    Join {
+        /// The fetch's `flight`.
+        name: String,
+        /// The longest to wait, in milliseconds.
+        timeout_ms: u32,
+    },
     /// Get the request's path from the assets, then call [`Exchange::asset`].
     Asset,
     /// Send the asset's body under these headers. The end.
@@ -101,6 +126,18 @@ pub struct Exchange {
     worker: Rc<Worker>,
     now: UnixMs,
     state: State,
+    after: After,
+}
+
+/// What follows once a batch is durable.
+#[derive(Debug)]
+enum After {
+    /// The client is told so.
+    Tell,
+    /// The client is told which of its events were taken.
+    Receipt(Receipt),
+    /// The next of these changes is stored.
+    Changes(Changes),
 }
 
 /// What the entry's next call will be about.
@@ -110,16 +147,30 @@ enum State {
     Idle,
     /// The body of a batch.
     Batch(Head, Sender),
+    /// The body of events as JSON.
+    Events(events::Head, Sender),
+    /// The body of changes for this site.
+    Changes(String),
     /// The shard's answer to a batch.
     Put,
     /// ClickHouse's answer to a look-up; the insert that follows it.
     LookUp(upstream::Request),
     /// ClickHouse's answer to an insert.
     Insert,
-    /// The body with several queries of this site.
-    Queries(String),
+    /// The body with several queries; whether they are to be fetched anew.
+    Queries(Grant, bool),
     /// ClickHouse's answer to the next of these queries.
     Query(Pending),
+    /// All are answered; some are fetched anew behind the answer.
+    Behind(Pending),
+    /// The body of a statement, for this URL.
+    Statement(String),
+    /// ClickHouse's answer to it.
+    Sql,
+    /// The body of a migration, which says nothing, for this URL.
+    Migrate(String),
+    /// ClickHouse's answer to one of its statements.
+    Migration(Migration),
     /// ClickHouse's answer to the health question.
     Health,
     /// What the shards say, beside what ClickHouse said.
@@ -132,12 +183,17 @@ enum State {
 
 impl Worker {
     /// Checks the environment and parses the queries. Never fails: wrong variables are told by
-    /// `/v1/health`, and everything else is `busy` until they are right.
+    /// `/v1/health`, and everything else is `busy` until they are right. `seed` is entropy.
     #[must_use]
-    pub fn new(environment: &Environment) -> Self {
+    pub fn new(environment: &Environment, seed: [u64; 4]) -> Self {
         let catalogue = Catalogue::parse(&query::FILES);
         debug_assert!(catalogue.is_ok(), "a query's head is wrong: {catalogue:?}");
-        Self { config: Config::read(environment), catalogue: catalogue.unwrap_or_default() }
+        Self {
+            config: Config::read(environment),
+            catalogue: catalogue.unwrap_or_default(),
+            ids: RefCell::new(Rng::new(seed)),
+            cache: RefCell::default(),
+        }
     }
 
     /// The header with the client's address, if one is trusted; lower case.
@@ -150,6 +206,12 @@ impl Worker {
     #[must_use]
     pub fn checked_config(&self) -> Option<&Config> {
         self.config.as_ref().ok()
+    }
+
+    /// Whether `User-Agent` is to be read.
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| config.reads_agents)
     }
 
     fn config(&self) -> Result<&Config, Answer> {
@@ -165,7 +227,7 @@ impl Exchange {
     /// An exchange that waits for its begin.
     #[must_use]
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, now: UnixMs(0), state: State::Idle }
+        Self { worker, now: UnixMs(0), state: State::Idle, after: After::Tell }
     }
 
     /// The request is there, its body not yet read.
@@ -198,7 +260,7 @@ impl Exchange {
             },
             Route::Group(path) => {
                 let config = worker.config()?;
-                admin::authorize(request.authorization, config)?;
+                access::admin(request.authorization, config)?;
                 let target = Target::parse(path, config)?;
                 self.state = State::Admin(target.action);
                 Ok(Step::Admin(target))
@@ -207,20 +269,45 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                let ip = request.client_ip.and_then(truncated_ip);
-                let place = request.place.clone().bounded();
-                self.state = State::Batch(head, Sender { ip, place });
+                self.state = State::Batch(head, sender(request));
+                read(request, config.body_bytes)
+            }
+            Route::Events(form) => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                // Nothing that could borrow it again runs meanwhile.
+                let mut ids = worker.ids.try_borrow_mut().map_err(|_| out_of_turn())?;
+                let (key, now) = (request.api_key, request.now);
+                let head = events::Head::read(form, &url, origin, key, now, config, &mut ids)?;
+                self.state = State::Events(head, sender(request));
+                read(request, config.body_bytes)
+            }
+            Route::Changes => {
+                let config = worker.config()?;
+                let origin = caller(request.origin, request.fetch_site, &url);
+                self.state = State::Changes(cdc::authorize(&url, origin, request.api_key, config)?);
                 read(request, config.body_bytes)
             }
             Route::Queries => {
-                self.state = State::Queries(site(request, &url, worker.config()?)?);
+                let grant = grant(request, &url, worker.config()?)?;
+                self.state = State::Queries(grant, is_refresh(&url));
                 read(request, limits::QUERY_BODY_BYTES)
             }
             Route::Query(name) => {
                 let config = worker.config()?;
-                let site = site(request, &url, config)?;
+                let grant = grant(request, &url, config)?;
                 let ask = Ask::of_url(name, &url, &worker.catalogue)?;
-                self.ask(&[ask], &site, true)
+                self.ask(&[ask], &grant, true, is_refresh(&url))
+            }
+            Route::Sql => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Statement(request.url.into());
+                read(request, limits::SQL_BYTES)
+            }
+            Route::Migrate => {
+                access::admin(request.authorization, worker.config()?)?;
+                self.state = State::Migrate(request.url.into());
+                read(request, 0)
             }
         }
     }
@@ -236,19 +323,39 @@ impl Exchange {
         let cap_bytes = self.cap_bytes();
         match std::mem::replace(&mut self.state, State::Idle) {
             // Should the platform ever hand out more than it declared.
-            State::Batch(..) | State::Queries(_) if body.len() > cap_bytes => {
-                Err(too_large(cap_bytes))
-            }
+            _ if body.len() > cap_bytes => Err(too_large(cap_bytes)),
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                Ok(self.hand_on(sink::next(config, head, block)))
+                Ok(self.store(sink::next(config, head, block)))
             }
-            State::Queries(site) => self.ask(&query::asks(body)?, &site, false),
+            State::Events(head, sender) => {
+                let events::Taken { batch, receipt } =
+                    head.take(body, &sender, self.now, config)?;
+                let Some((head, block)) = batch else {
+                    return Ok(Step::Respond(receipt.answer(self.now)));
+                };
+                self.after = After::Receipt(receipt);
+                Ok(self.store(sink::next(config, head, block)))
+            }
+            State::Changes(site) => {
+                let changes = Changes::read(body, &site, self.now, config)?;
+                Ok(self.store_next(config, changes))
+            }
+            State::Queries(grant, refresh) => self.ask(&query::asks(body)?, &grant, false, refresh),
+            State::Statement(url) => {
+                self.state = State::Sql;
+                Ok(Step::Fetch(sql::request(body, &Url::parse(&url), config)?))
+            }
+            State::Migrate(url) => {
+                let (migration, turn) = Migration::begin(&Url::parse(&url), config)?;
+                Ok(self.migrate(migration, turn))
+            }
             _ => Err(out_of_turn()),
         }
     }
 
-    fn hand_on(&mut self, next: Next) -> Step {
+    /// Hands a complete block to the store; its answer comes to [`Exchange::settled`].
+    fn store(&mut self, next: Next) -> Step {
         let (state, step) = match next {
             Next::Put(put) => (State::Put, Step::Put(put)),
             Next::Insert(insert) => (State::Insert, Step::Fetch(insert)),
@@ -260,7 +367,7 @@ impl Exchange {
 
     /// The shard said `accepted`, `known` or `busy`; `None` when it could not be asked.
     pub fn put(&mut self, taken: Option<&str>) -> Step {
-        Step::Respond(match (std::mem::replace(&mut self.state, State::Idle), taken) {
+        let answer = match (std::mem::replace(&mut self.state, State::Idle), taken) {
             (State::Put, Some("accepted")) => Answer::accepted(self.now, false),
             (State::Put, Some("known")) => Answer::accepted(self.now, true),
             (State::Put, Some("busy")) => {
@@ -268,7 +375,8 @@ impl Exchange {
             }
             (State::Put, _) => insert::busy("the batch's shard could not be asked"),
             _ => out_of_turn(),
-        })
+        };
+        self.settled(answer)
     }
 
     /// The shards' reports, in their order: JSON of their status, or a sentence.
@@ -284,7 +392,7 @@ impl Exchange {
     /// The shard did it; a body for [`Action::Read`], `None` when it has no such group.
     pub fn admin(&mut self, found: Option<Vec<u8>>) -> Step {
         Step::Respond(match std::mem::replace(&mut self.state, State::Idle) {
-            State::Admin(action) => admin::answer(action, found),
+            State::Admin(action) => aside::answer(action, found),
             _ => out_of_turn(),
         })
     }
@@ -299,7 +407,11 @@ impl Exchange {
     /// The most that the awaited body may have.
     fn cap_bytes(&self) -> usize {
         match (&self.state, &self.worker.config) {
-            (State::Batch(..), Ok(config)) => config.body_bytes,
+            (State::Batch(..) | State::Events(..) | State::Changes(_), Ok(config)) => {
+                config.body_bytes
+            }
+            (State::Statement(_), _) => limits::SQL_BYTES,
+            (State::Migrate(_), _) => 0,
             _ => limits::QUERY_BODY_BYTES,
         }
     }
@@ -308,20 +420,26 @@ impl Exchange {
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::LookUp(insert) => match insert::is_known(outcome) {
-                Ok(true) => Step::Respond(Answer::accepted(self.now, true)),
-                Ok(false) => self.hand_on(Next::Insert(insert)),
-                Err(line) => Step::Respond(insert::busy(format!("look-up: {line}"))),
+                Ok(true) => self.settled(Answer::accepted(self.now, true)),
+                Ok(false) => self.store(Next::Insert(insert)),
+                Err(line) => self.settled(insert::busy(format!("look-up: {line}"))),
             },
-            State::Insert => Step::Respond(insert::answer(outcome, self.now)),
+            State::Insert => self.settled(insert::answer(outcome, self.now)),
             State::Health => self.ask_shards(health::clickhouse(outcome)),
-            State::Query(mut pending) => match pending.take(outcome, &self.worker.catalogue) {
-                Ok(None) => Step::Respond(pending.answer()),
-                Ok(Some(request)) => {
-                    self.state = State::Query(pending);
-                    Step::Fetch(request)
-                }
-                Err(answer) => Step::Respond(answer),
-            },
+            State::Query(mut pending) => {
+                let worker = Rc::clone(&self.worker);
+                let taken =
+                    pending.take(outcome, &mut worker.cache.borrow_mut(), &worker.catalogue);
+                taken.and_then(|()| self.turn(pending)).unwrap_or_else(Step::Respond)
+            }
+            State::Sql => Step::Respond(sql::answer(outcome)),
+            State::Migration(mut migration) => {
+                let turn = match self.worker.config() {
+                    Ok(config) => migration.take(outcome, config),
+                    Err(answer) => admin::Turn::Respond(answer),
+                };
+                self.migrate(migration, turn)
+            }
             _ => Step::Respond(out_of_turn()),
         }
     }
@@ -346,26 +464,141 @@ impl Exchange {
         }
     }
 
+    fn store_next(&mut self, config: &Config, mut changes: Changes) -> Step {
+        match changes.next_batch() {
+            Some((head, block)) => {
+                self.after = After::Changes(changes);
+                self.store(sink::one_insert(config, &head, &block))
+            }
+            None => Step::Respond(changes.answer(self.now)),
+        }
+    }
+
+    /// The store has answered. A failure ends it: whoever sent changes sends all of them again, and
+    /// those that were stored before are known by then.
+    fn settled(&mut self, answer: Answer) -> Step {
+        let worker = Rc::clone(&self.worker);
+        match (std::mem::replace(&mut self.after, After::Tell), worker.config()) {
+            (After::Receipt(receipt), _) if answer.status == 202 => {
+                Step::Respond(receipt.answer(self.now))
+            }
+            (After::Changes(changes), Ok(config)) if answer.status == 202 => {
+                self.store_next(config, changes)
+            }
+            _ => Step::Respond(answer),
+        }
+    }
+
+    /// The shared cache has this: when it was computed, and the rows; or nothing.
+    pub fn found(&mut self, kept: Option<(UnixMs, &[u8])>) -> Step {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Query(mut pending) => {
+                if let Some((at, rows)) = kept {
+                    pending.found(at, rows, &mut self.worker.cache.borrow_mut());
+                }
+                self.turn(pending).unwrap_or_else(Step::Respond)
+            }
+            _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    /// The other request's fetch has ended, or taken too long.
+    pub fn joined(&mut self) -> Step {
+        self.found(None)
+    }
+
+    /// The result that came last, for the shared cache, if it is one to share.
+    pub fn to_store(&mut self) -> Option<Store> {
+        match &mut self.state {
+            State::Query(pending) | State::Behind(pending) => pending.to_store(),
+            _ => None,
+        }
+    }
+
+    /// After the answer: what is to be fetched anew, if anything; then [`Exchange::upstream_behind`].
+    pub fn behind(&mut self) -> Option<upstream::Request> {
+        match &mut self.state {
+            State::Behind(pending) => pending.next_behind(&mut self.worker.cache.borrow_mut()),
+            _ => None,
+        }
+    }
+
+    /// This came of it.
+    pub fn upstream_behind(&mut self, outcome: &Outcome) {
+        if let State::Behind(pending) = &mut self.state {
+            pending.take_behind(outcome, &mut self.worker.cache.borrow_mut());
+        }
+    }
+
     /// Checks all queries before the first is sent.
-    fn ask(&mut self, asks: &[Ask], site: &str, single: bool) -> Result<Step, Answer> {
+    fn ask(
+        &mut self,
+        asks: &[Ask],
+        grant: &Grant,
+        single: bool,
+        refresh: bool,
+    ) -> Result<Step, Answer> {
         let worker = Rc::clone(&self.worker);
         let config = worker.config()?;
-        let mut pending = Pending::new(asks, &worker.catalogue, site, self.now, config, single)?;
-        match pending.next_request() {
-            Some(request) => {
-                self.state = State::Query(pending);
-                Ok(Step::Fetch(request))
+        let pending = Pending::new(asks, &worker.catalogue, grant, self.now, config, single)?;
+        self.turn(pending.refreshed(refresh))
+    }
+
+    fn turn(&mut self, mut pending: Pending) -> Result<Step, Answer> {
+        let worker = Rc::clone(&self.worker);
+        let step = match pending.next(&mut worker.cache.borrow_mut(), &worker.catalogue)? {
+            Turn::Fetch(request) => Step::Fetch(request),
+            Turn::Look(name) => Step::Look(name),
+            Turn::Join(name) => {
+                Step::Join { name, timeout_ms: worker.config()?.upstream_timeout_ms }
             }
-            None => Ok(Step::Respond(pending.answer())),
+            Turn::Done => {
+                let answer = pending.answer();
+                self.state = State::Behind(pending);
+                return Ok(Step::Respond(answer));
+            }
+        };
+        self.state = State::Query(pending);
+        Ok(step)
+    }
+
+    fn migrate(&mut self, migration: Migration, turn: admin::Turn) -> Step {
+        match turn {
+            admin::Turn::Fetch(request) => {
+                self.state = State::Migration(migration);
+                Step::Fetch(request)
+            }
+            admin::Turn::Respond(answer) => Step::Respond(answer),
         }
     }
 }
 
-/// The site that may ask.
-fn site(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<String, Refusal> {
+/// Who sent the request, as far as its head tells.
+fn sender(request: &Request<'_>) -> Sender {
+    let ip = request.client_ip.and_then(truncated_ip);
+    let (place, agent) = (request.place.clone().bounded(), request.agent.clone().bounded());
+    Sender { ip, place, agent }
+}
+
+impl Drop for Exchange {
+    /// A request that ends before its fetch does keeps nobody waiting.
+    fn drop(&mut self) {
+        if let State::Query(pending) = &mut self.state {
+            pending.land(&mut self.worker.cache.borrow_mut());
+        }
+    }
+}
+
+/// Who asks, and about which site.
+fn grant(request: &Request<'_>, url: &Url<'_>, config: &Config) -> Result<Grant, Refusal> {
     let key = url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
     let caller = caller(request.origin, request.fetch_site, url);
-    config.sites.authorize(&key.unwrap_or_default(), caller).map(|site| site.name.clone())
+    let key = key.unwrap_or_default();
+    Grant::read(&key, request.authorization, caller, request.now, config)
+}
+
+fn is_refresh(url: &Url<'_>) -> bool {
+    url.parameters().any(|(name, value)| name == "refresh" && value == "1")
 }
 
 /// A body to read, unless it says itself that it is far too large. One that is a little too large
@@ -395,7 +628,7 @@ fn out_of_turn() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, grouping_environment, reader, worker};
+    use crate::testing::{NOW, environment_with_rules, grouping_environment, reader, worker};
     use crate::upstream::Reply;
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
@@ -482,7 +715,7 @@ mod tests {
     }
 
     fn grouping() -> Exchange {
-        let worker = Rc::new(Worker::new(&grouping_environment()));
+        let worker = Rc::new(Worker::new(&grouping_environment(), [1; 4]));
         Exchange::new(worker)
     }
 
@@ -541,17 +774,128 @@ mod tests {
         let path = format!("/v1/admin/groups/3/{ID}/replay");
         assert_eq!(told(begin(&mut grouping(), "POST", &path)), (401, "bad_key".into()));
         let url = format!("https://edge.test{path}");
+        let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
         let mut exchange = grouping();
         let step = exchange.begin(&Request {
             method: "POST",
             url: &url,
-            authorization: Some("Bearer an admin key of some length"),
+            authorization: Some(&bearer),
             now: UnixMs(NOW),
             ..Request::default()
         });
         let group = tallymark::rng::Uuid::parse(ID.as_bytes()).unwrap();
         assert_eq!(step, Step::Admin(Target { shard: 3, group, action: Action::Replay }));
         assert_eq!(told(exchange.admin(None)), (404, "not_found".into()));
+    }
+
+    /// The token of a step that inserts.
+    fn token(step: &Step) -> String {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        let (_, after) = request.url.split_once("insert_deduplication_token=").unwrap();
+        after[..36].to_owned()
+    }
+
+    fn body_of(step: Step) -> (u16, String) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    }
+
+    #[test]
+    fn events_are_taken_only_after_the_sink_s_answer() {
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let sent = || {
+            let mut exchange = exchange();
+            let step = begin(&mut exchange, "POST", &path);
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            let step = exchange.body(b"[{\"name\":\"a\"},7]");
+            assert_eq!(token(&step), ID);
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[{"index":1,"code":"bad_event","message":"the event is no JSON object: column 1"}]}"#;
+        assert_eq!(body_of(sent().upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(told(sent().upstream(&Outcome::Failed)), (503, "busy".into()));
+        // Nothing to store, nothing to wait for.
+        let mut none = exchange();
+        begin(&mut none, "POST", &path);
+        let nothing = r#"{"now":1795435200000,"taken":0,"refused":[]}"#;
+        assert_eq!(body_of(none.body(b"[]")), (202, nothing.into()));
+        let mut large = exchange();
+        begin(&mut large, "POST", &path);
+        assert_eq!(told(large.too_large()), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn events_for_a_group_are_taken_only_as_their_shard_says() {
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let sent = || {
+            let mut exchange = grouping();
+            begin(&mut exchange, "POST", &path);
+            let Step::Put(put) = exchange.body(b"[{\"name\":\"a\"}]") else { panic!() };
+            assert_eq!(put.id.to_text().as_slice(), ID.as_bytes());
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
+        assert_eq!(body_of(sent().put(Some("accepted"))), (202, taken.into()));
+        assert_eq!(body_of(sent().put(Some("known"))), (202, taken.into()));
+        assert_eq!(told(sent().put(Some("busy"))), (503, "busy".into()));
+        assert_eq!(told(sent().put(None)), (503, "busy".into()));
+    }
+
+    #[test]
+    fn older_events_are_inserted_only_once_they_are_not_found() {
+        let looking = || {
+            let mut exchange = exchange();
+            let path = format!("/v1/events?k=pk_open&id={ID}&at={}", NOW + 86_000_000);
+            begin(&mut exchange, "POST", &path);
+            let Step::Fetch(question) = exchange.body(b"[{\"name\":\"a\"}]") else { panic!() };
+            assert!(question.url.contains("param_batch"), "{}", question.url);
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
+        assert_eq!(body_of(looking().upstream(&rows("{\"known\":1}\n"))), (202, taken.into()));
+        let mut unknown = looking();
+        assert_eq!(token(&unknown.upstream(&rows("{\"known\":0}\n"))), ID);
+        assert_eq!(body_of(unknown.upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(told(looking().upstream(&Outcome::TimedOut)), (503, "busy".into()));
+    }
+
+    #[test]
+    fn without_an_id_each_request_of_a_worker_has_a_token_of_its_own() {
+        let worker = worker();
+        let token = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            begin(&mut exchange, "POST", "/v1/events?k=pk_open");
+            token(&exchange.body(b"[{\"name\":\"a\"}]"))
+        };
+        assert_ne!(token(), token());
+    }
+
+    #[test]
+    fn changes_are_stored_one_after_the_other_and_the_first_failure_ends_it() {
+        let worker = Rc::new(Worker::new(&environment_with_rules(), [1; 4]));
+        let begun = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            let step = begin(&mut exchange, "POST", "/v1/cdc?k=sk_demo");
+            assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
+            exchange
+        };
+        let change = |lsn: u32| {
+            format!(
+                r#"{{"op":"c","after":{{"id":1}},"source":{{"name":"s","db":"d","schema":"public","table":"models","lsn":{lsn},"ts_ms":{NOW}}}}}"#
+            )
+        };
+        let two = format!("{}\n{}", change(1), change(2));
+        let mut both = begun();
+        let first = both.body(two.as_bytes());
+        let second = both.upstream(&rows(""));
+        assert_ne!(token(&first), token(&second));
+        let taken = r#"{"now":1795435200000,"taken":2,"ignored":0,"refused":[]}"#;
+        assert_eq!(body_of(both.upstream(&rows(""))), (202, taken.into()));
+        let mut broken = begun();
+        broken.body(two.as_bytes());
+        broken.upstream(&rows(""));
+        assert_eq!(told(broken.upstream(&Outcome::TimedOut)), (503, "busy".into()));
+        assert_eq!(told(begun().too_large()), (413, "too_large".into()));
     }
 
     #[test]
@@ -646,7 +990,7 @@ mod tests {
 
     #[test]
     fn a_worker_without_configuration_is_busy_and_says_so_under_health() {
-        let worker = Rc::new(Worker::new(&Environment::default()));
+        let worker = Rc::new(Worker::new(&Environment::default(), [1; 4]));
         let mut batch = Exchange::new(Rc::clone(&worker));
         assert_eq!(told(begin(&mut batch, "POST", &batch_path())), (503, "busy".into()));
         let Step::Respond(health) = begin(&mut Exchange::new(worker), "GET", "/v1/health") else {
@@ -654,6 +998,149 @@ mod tests {
         };
         assert_eq!(health.status, 503);
         assert!(String::from_utf8(health.body).unwrap().contains("CLICKHOUSE_URL"));
+    }
+
+    const COUNTS: &str = "/v1/query/entity_counts?k=pk_open&entity_type=Model";
+
+    /// Asks for counts at `now_ms`, until something else than the shared cache is asked.
+    fn ask_counts(worker: &Rc<Worker>, now_ms: i64, more: &str) -> (Exchange, Step) {
+        let mut exchange = Exchange::new(Rc::clone(worker));
+        let url = format!("https://edge.test{COUNTS}{more}");
+        let now = UnixMs(now_ms);
+        let request = Request { method: "GET", url: &url, now, ..Request::default() };
+        let step = match exchange.begin(&request) {
+            Step::Look(_) => exchange.found(None),
+            step => step,
+        };
+        (exchange, step)
+    }
+
+    fn fetched(step: Step) -> upstream::Request {
+        let Step::Fetch(request) = step else { panic!("{step:?}") };
+        request
+    }
+
+    /// The answer's `cached_at`, and its rows.
+    fn cached(step: Step) -> (serde_json::Value, serde_json::Value) {
+        let Step::Respond(answer) = step else { panic!("{step:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        (body["cached_at"].clone(), body["data"].clone())
+    }
+
+    #[test]
+    fn s3_15_an_answer_is_served_again_while_it_is_fresh() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        fetched(step);
+        assert_eq!(cached(first.upstream(&rows("{\"n\":1}"))).0, serde_json::Value::Null);
+        let (_, step) = ask_counts(&worker, NOW + 59_999, "");
+        assert_eq!(cached(step), (NOW.into(), serde_json::json!([{"n": 1}])));
+        let (_, step) = ask_counts(&worker, NOW + 120_000, "");
+        fetched(step);
+    }
+
+    #[test]
+    fn s3_15_a_stale_answer_is_served_while_one_request_fetches_a_new_one() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut stale, step) = ask_counts(&worker, NOW + 60_000, "");
+        assert_eq!(cached(step).0, NOW);
+        let request = stale.behind().unwrap();
+        assert!(request.flight.is_some());
+        // The other one sees that it is being fetched.
+        let (mut other, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!((cached(step).0, other.behind()), (NOW.into(), None));
+        stale.upstream_behind(&rows("{\"n\":2}"));
+        assert_eq!(stale.to_store().unwrap().at, UnixMs(NOW + 60_000));
+        assert_eq!(stale.behind(), None);
+        let (_, step) = ask_counts(&worker, NOW + 60_002, "");
+        assert_eq!(cached(step), ((NOW + 60_000).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_a_failure_behind_a_stale_answer_leaves_it_to_the_next() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows(""));
+        let (mut stale, _) = ask_counts(&worker, NOW + 60_000, "");
+        stale.behind().unwrap();
+        stale.upstream_behind(&Outcome::Failed);
+        let (mut next, step) = ask_counts(&worker, NOW + 60_001, "");
+        assert_eq!(cached(step).0, NOW);
+        assert!(next.behind().is_some());
+    }
+
+    #[test]
+    fn s3_15_refresh_asks_anew_and_keeps_the_answer() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        first.upstream(&rows("{\"n\":1}"));
+        let (mut refresh, step) = ask_counts(&worker, NOW + 1, "&refresh=1");
+        fetched(step);
+        refresh.upstream(&rows("{\"n\":2}"));
+        let (_, step) = ask_counts(&worker, NOW + 2, "");
+        assert_eq!(cached(step), ((NOW + 1).into(), serde_json::json!([{"n": 2}])));
+    }
+
+    #[test]
+    fn s3_15_those_that_ask_at_once_wait_for_the_first() {
+        let worker = worker();
+        let (mut first, step) = ask_counts(&worker, NOW, "");
+        let flight = fetched(step).flight.unwrap();
+        let (mut second, step) = ask_counts(&worker, NOW + 1, "");
+        assert_eq!(step, Step::Join { name: flight, timeout_ms: 10_000 });
+        let (mut third, _) = ask_counts(&worker, NOW + 1, "");
+        first.upstream(&rows("{\"n\":1}"));
+        assert_eq!(cached(second.joined()).0, NOW);
+        drop(first);
+        assert_eq!(cached(third.joined()).0, NOW);
+    }
+
+    #[test]
+    fn s3_15_whoever_waited_for_a_fetch_that_failed_or_went_away_fetches_itself() {
+        let worker = worker();
+        let (mut first, _) = ask_counts(&worker, NOW, "");
+        let (mut second, step) = ask_counts(&worker, NOW, "");
+        assert!(matches!(step, Step::Join { .. }));
+        assert_eq!(told(first.upstream(&Outcome::Failed)).0, 502);
+        let step = second.joined();
+        fetched(if let Step::Look(_) = step { second.found(None) } else { step });
+        drop(second);
+        // Nobody is fetching now.
+        fetched(ask_counts(&worker, NOW, "").1);
+    }
+
+    #[test]
+    fn s3_15_an_answer_of_the_shared_cache_is_served_with_its_time() {
+        let worker = worker();
+        let mut exchange = Exchange::new(Rc::clone(&worker));
+        let Step::Look(name) = begin(&mut exchange, "GET", COUNTS) else { panic!() };
+        assert_eq!(name.len(), 64);
+        let found = exchange.found(Some((UnixMs(NOW - 5), b"{\"n\":3}")));
+        assert_eq!(cached(found), ((NOW - 5).into(), serde_json::json!([{"n": 3}])));
+        // One too old to be served is as good as none.
+        let mut exchange = Exchange::new(self::worker());
+        begin(&mut exchange, "GET", COUNTS);
+        fetched(exchange.found(Some((UnixMs(NOW - 120_000), b""))));
+    }
+
+    #[test]
+    fn the_admin_s_ways_want_its_key_before_the_body() {
+        for path in ["/v1/sql", "/v1/admin/migrate"] {
+            assert_eq!(told(begin(&mut exchange(), "POST", path)), (401, "bad_key".into()));
+            let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
+            let url = format!("https://edge.test{path}");
+            let request = Request {
+                method: "POST",
+                url: &url,
+                authorization: Some(&bearer),
+                ..Request::default()
+            };
+            let mut exchange = exchange();
+            assert!(matches!(exchange.begin(&request), Step::Read { .. }));
+            assert!(matches!(exchange.body(b""), Step::Fetch(_)));
+        }
     }
 
     #[test]

@@ -16,12 +16,24 @@ use crate::refusal::{Code, Refusal};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use std::borrow::Cow;
 
 /// Whether a body is gzip. A Native block that begins so would have 31 columns, more than any
 /// table here has, and be refused anyway.
 #[must_use]
 pub fn is_gzip(body: &[u8]) -> bool {
     body.starts_with(&[0x1f, 0x8b])
+}
+
+/// The body as it is, or inflated if it is gzip.
+///
+/// # Errors
+/// Those of [`inflate`], at the most bytes of a block.
+pub fn plain(body: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+    if is_gzip(body) {
+        return inflate(body, limits::BODY_BYTES_MAX).map(Cow::Owned);
+    }
+    Ok(Cow::Borrowed(body))
 }
 
 /// Inflates `body` if it deflates to at most `cap_bytes`.

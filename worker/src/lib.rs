@@ -18,16 +18,23 @@
 //! | [`batch`] | `/v1/batch` up to the body: version, key, origin, table, id, times |
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
+//! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
+//! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
 //! | [`insert`] | a checked batch becomes one insert; ClickHouse's answer becomes ours |
 //! | [`zstd`] | the container of an insert's body |
 //! | [`sink`] | where a checked batch goes: a group, or an insert of its own |
 //! | [`group`] | the group-maker: batches of one short window become one insert |
+//! | [`access`] | who asks a query: public key, reader key, token, admin |
+//! | [`token`] | signed tokens that name queries and entities |
+//! | [`sql`] | `/v1/sql`: the admin's own statements, as the reading user |
+//! | [`admin`] | `/v1/admin/migrate` |
 //! | [`query`] | named queries: files, parameters, request, result |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
+//! | [`migrate`] | the files of `schema/`, applied in order, recorded |
 //! | [`health`] | `/v1/health` |
-//! | [`admin`] | `/v1/admin/groups/…`: groups that were set aside |
+//! | [`aside`] | `/v1/admin/groups/…`: groups that were set aside |
 //! | [`assets`] | `/tallymark/<file>` |
 //! | [`exchange`] | one request from begin to end |
 //!
@@ -35,31 +42,38 @@
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`] and its look-up; a shard's
-//!   own tables are in `entry/storage.js`.
+//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, and what
+//!   [`migrate`] asks about migrations; a shard's own tables are in `entry/storage.js`.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 
+pub mod access;
 pub mod admin;
 pub mod answer;
+pub mod aside;
 pub mod assets;
 pub mod batch;
 pub mod block;
+pub mod cdc;
 pub mod config;
 pub mod enrich;
+pub mod events;
 pub mod exchange;
 pub mod group;
 pub mod health;
 pub mod inflate;
 pub mod insert;
 pub mod limits;
+pub mod migrate;
 pub mod query;
 pub mod refusal;
 pub mod routes;
 pub mod sink;
 pub mod sites;
+pub mod sql;
 #[cfg(test)]
 mod testing;
+pub mod token;
 pub mod upstream;
 pub mod url;
 #[cfg(feature = "wasm")]

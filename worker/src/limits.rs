@@ -40,14 +40,49 @@ pub const ARRAY_ITEMS: usize = 1_000;
 /// Bytes of one text parameter: ids are the longest.
 pub const TEXT_BYTES: usize = tallymark::limits::ID_BYTES;
 
+/// Changes in one `POST /v1/cdc`: each is an insert of its own, of some milliseconds, with a look-up
+/// before it when it is not young, and Cloudflare allows twice as many requests to come of one.
+pub const CHANGES: usize = 500;
+
+/// Bytes of one change's text: two rows and their schema.
+pub const CHANGE_BYTES: usize = 262_144;
+
+/// Rules in `CDC_RULES`: each is looked at for each change.
+pub const CDC_RULES: usize = 1_000;
+/// Bytes of a signed token: a page's worth of ids, in a header or a URL.
+pub const TOKEN_BYTES: usize = 8_192;
+
+/// Least bytes of `TOKEN_SECRET` and of `ADMIN_KEY`: fewer could be guessed.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// Bytes of a statement of `/v1/sql`: what the reading user's `max_query_size` allows.
+pub const SQL_BYTES: usize = 100_000;
+
+/// Parameters of a statement of `/v1/sql`.
+pub const SQL_PARAMS: usize = 100;
+
+/// Characters of ClickHouse's own words that the admin is told.
+pub const EXCEPTION_CHARS: usize = 1_000;
+
+/// How long one statement of a migration may take, in milliseconds: filling a rollup reads all
+/// events. What takes longer goes on in the server; the next run finds it done.
+pub const MIGRATE_TIMEOUT_MS: u32 = 60_000;
+
+/// Bytes of the answers that one isolate keeps: an isolate has 128 MB.
+pub const CACHE_BYTES: usize = 8_000_000;
+
+/// Answers that one isolate keeps; the oldest goes first.
+pub const CACHE_ENTRIES: usize = 1_000;
+
+/// An answer older than its query allows is served while a new one is fetched, up to this many
+/// times the age that the query allows.
+pub const CACHE_STALE_TIMES: i64 = 2;
+
 /// Sites of one worker. Each costs a hundred bytes and a few comparisons.
 pub const SITES: usize = 10_000;
 
 /// Bytes of a site's name: it is a dictionary key in every table.
 pub const SITE_BYTES: usize = 64;
-
-/// Bytes of the admin key at least: it is guarded by nothing but its length.
-pub const ADMIN_KEY_BYTES_MIN: usize = 16;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 128;
@@ -157,6 +192,18 @@ pub const KNOWN_MARGIN_MS: i64 = 3_600_000;
 /// the tables' deduplication windows for sure.
 pub const LOOK_UP_AGE_MS: i64 = 60_000;
 
+/// How far ahead of its making a new rollup's view begins, in milliseconds: the view must be there
+/// by then, and the edge's clock may run ahead of the server's by less.
+pub const MIGRATE_AHEAD_MS: u32 = 5_000;
+
+/// How long after that moment its rollup is filled with what came before, in milliseconds: an
+/// insert may be under way for [`UPSTREAM_TIMEOUT_MS`] and a little more.
+pub const MIGRATE_SETTLE_MS: u32 = 15_000;
+
+/// Bounds of the days after which events are deleted: above, times wrap in 2106.
+pub const TTL_DAYS: (u32, u32) = (1, 10_000);
+
+const _: () = assert!(UPSTREAM_TIMEOUT_MS < MIGRATE_SETTLE_MS);
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);

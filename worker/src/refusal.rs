@@ -7,6 +7,8 @@ use serde::Serialize;
 pub enum Code {
     /// 400: the body is no block of this table. Final.
     BadBlock,
+    /// One event of a request is none: its row is refused, the others are taken. Final.
+    BadEvent,
     /// 400: version, id or time are missing or wrong. Final.
     BadRequest,
     /// 401: no site has this key. Final.
@@ -41,6 +43,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Self::BadBlock => "bad_block",
+            Self::BadEvent => "bad_event",
             Self::BadRequest => "bad_request",
             Self::BadKey => "bad_key",
             Self::BadOrigin => "bad_origin",
@@ -61,7 +64,7 @@ impl Code {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::BadBlock | Self::BadRequest | Self::BadParam => 400,
+            Self::BadBlock | Self::BadEvent | Self::BadRequest | Self::BadParam => 400,
             Self::BadKey => 401,
             Self::BadOrigin | Self::Forbidden => 403,
             Self::BadTable | Self::NotFound | Self::UnknownQuery => 404,
@@ -137,6 +140,7 @@ mod tests {
     fn every_code_has_the_status_of_the_api() {
         let table = [
             (Code::BadBlock, 400, "bad_block"),
+            (Code::BadEvent, 400, "bad_event"),
             (Code::BadRequest, 400, "bad_request"),
             (Code::BadKey, 401, "bad_key"),
             (Code::BadOrigin, 403, "bad_origin"),

@@ -1,6 +1,7 @@
 //! Method and path choose one route.
 
 use crate::answer::Answer;
+use crate::events::Form;
 use crate::refusal::{Code, Refusal};
 
 /// What a request asks for.
@@ -8,10 +9,18 @@ use crate::refusal::{Code, Refusal};
 pub enum Route<'a> {
     /// `POST /v1/batch`.
     Batch,
+    /// `POST /v1/events`, `POST /ingest-events`.
+    Events(Form),
+    /// `POST /v1/cdc`.
+    Changes,
     /// `GET /v1/query/<name>`.
     Query(&'a str),
     /// `POST /v1/query`: several at once.
     Queries,
+    /// `POST /v1/sql`.
+    Sql,
+    /// `POST /v1/admin/migrate`.
+    Migrate,
     /// `GET /v1/health`.
     Health,
     /// `GET /v1/admin/groups/<shard>/<group>`, `POST` of it with `/replay` or `/discard`.
@@ -29,7 +38,12 @@ impl<'a> Route<'a> {
     pub fn choose(method: &str, path: &'a str) -> Result<Self, Answer> {
         let route = match path {
             "/v1/batch" => Self::Batch,
+            "/v1/events" => Self::Events(Form::Events),
+            "/ingest-events" => Self::Events(Form::Ingest),
+            "/v1/cdc" => Self::Changes,
             "/v1/query" => Self::Queries,
+            "/v1/sql" => Self::Sql,
+            "/v1/admin/migrate" => Self::Migrate,
             "/v1/health" => Self::Health,
             _ => Self::of_prefix(path).ok_or_else(not_found)?,
         };
@@ -53,7 +67,8 @@ impl<'a> Route<'a> {
     /// Whether the route takes a body, or changes something.
     fn posts(self) -> bool {
         match self {
-            Self::Batch | Self::Queries => true,
+            Self::Batch | Self::Events(_) | Self::Changes => true,
+            Self::Queries | Self::Sql | Self::Migrate => true,
             Self::Group(path) => path.ends_with("/replay") || path.ends_with("/discard"),
             _ => false,
         }
@@ -79,9 +94,14 @@ mod tests {
     fn each_path_has_its_route() {
         for (method, path, route) in [
             ("POST", "/v1/batch", Route::Batch),
+            ("POST", "/v1/events", Route::Events(Form::Events)),
+            ("POST", "/ingest-events", Route::Events(Form::Ingest)),
+            ("POST", "/v1/cdc", Route::Changes),
             ("POST", "/v1/query", Route::Queries),
             ("GET", "/v1/query/summary", Route::Query("summary")),
             ("HEAD", "/v1/query/summary", Route::Query("summary")),
+            ("POST", "/v1/sql", Route::Sql),
+            ("POST", "/v1/admin/migrate", Route::Migrate),
             ("GET", "/v1/health", Route::Health),
             ("GET", "/v1/admin/groups/0/id", Route::Group("0/id")),
             ("POST", "/v1/admin/groups/0/id/replay", Route::Group("0/id/replay")),
@@ -99,10 +119,11 @@ mod tests {
             "/v1",
             "/v1/batch/",
             "/V1/batch",
-            "/v1/events",
-            "/ingest-events",
-            "/v1/cdc",
-            "/v1/sql",
+            "/v1/events/",
+            "/ingest-event",
+            "/v1/cdc/",
+            "/v1/sql/",
+            "/v1/admin",
         ] {
             for method in ["GET", "POST", "OPTIONS"] {
                 let answer = Route::choose(method, path).unwrap_err();

@@ -88,12 +88,24 @@ pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
         Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
         Sink::AsyncInsert => insert::queued(config, table, id, zstd::raw(&block)),
     };
+    unless_known(config, &head, insert)
+}
+
+/// Hands on a batch whose id may be far older than a group remembers any: whatever the sink is, it
+/// is an insert of its own.
+#[must_use]
+pub fn one_insert(config: &Config, head: &Head, block: &[u8]) -> Next {
+    let insert = insert::request(config, &head.table.name, head.id, zstd::raw(block));
+    unless_known(config, head, insert)
+}
+
+fn unless_known(config: &Config, head: &Head, insert: Request) -> Next {
     // Both by the client's clock, as its age is everywhere.
-    let age_ms = id.v7_time().map_or(0, |time| head.sent_at.since_ms(time));
+    let age_ms = head.id.v7_time().map_or(0, |time| head.sent_at.since_ms(time));
     if age_ms <= limits::LOOK_UP_AGE_MS {
         return Next::Insert(insert);
     }
-    Next::LookUp { question: insert::look_up(config, table, id), insert }
+    Next::LookUp { question: insert::look_up(config, &head.table.name, head.id), insert }
 }
 
 #[cfg(test)]
@@ -137,6 +149,18 @@ mod tests {
         assert_eq!(next(60_000), Next::Insert(insert.clone()));
         let question = insert::look_up(&config, "events", id);
         assert_eq!(next(60_001), Next::LookUp { question, insert });
+    }
+
+    #[test]
+    fn an_insert_of_its_own_is_one_with_each_sink_and_looked_up_when_it_is_older() {
+        for config in [sink(Sink::Group), sink(Sink::Direct), sink(Sink::AsyncInsert)] {
+            let id = head(0).id;
+            let insert = insert::request(&config, "events", id, zstd::raw(b"block"));
+            let next = |age_ms| one_insert(&config, &head(age_ms), b"block");
+            assert_eq!(next(60_000), Next::Insert(insert.clone()));
+            let question = insert::look_up(&config, "events", id);
+            assert_eq!(next(60_001), Next::LookUp { question, insert });
+        }
     }
 
     #[test]

@@ -15,8 +15,28 @@ pub struct Site {
     pub name: String,
     /// Its public write key, which also reads the public queries.
     pub key: String,
+    /// Who holds the key.
+    #[serde(default)]
+    pub kind: Kind,
     /// Origins (`https://example.com`) whose pages may use the key; `"*"` allows any and none.
+    #[serde(default)]
     pub origins: Vec<String>,
+    /// Keys of back ends, which also read the queries for readers. No page shows them, so they
+    /// are bound to no origin.
+    #[serde(default)]
+    pub reader_keys: Vec<String>,
+}
+
+/// Who holds a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Every page of the site, and so everybody who looks: bound to origins.
+    #[default]
+    Page,
+    /// A server of the site's, secretly: it needs no origin and is believed about addresses and
+    /// old facts (`/v1/events`).
+    Server,
 }
 
 /// All sites of this worker, found by key.
@@ -25,6 +45,8 @@ pub struct Sites {
     /// Sorted by the key's digest. Looking up by digest takes no time that depends on how much
     /// of a key was guessed.
     by_digest: Vec<([u8; 32], Site)>,
+    /// Names of the sites by their reader keys' digests, sorted.
+    readers: Vec<([u8; 32], String)>,
 }
 
 impl Sites {
@@ -44,6 +66,11 @@ impl Sites {
         for (index, site) in sites.iter().enumerate() {
             site.check().map_err(|why| format!("entry {index}: {why}"))?;
         }
+        let mut readers: Vec<_> = sites
+            .iter()
+            .flat_map(|site| site.reader_keys.iter().map(|key| (digest(key), site.name.clone())))
+            .collect();
+        readers.sort();
         let mut by_digest: Vec<_> =
             sites.into_iter().map(|site| (digest(&site.key), site)).collect();
         by_digest.sort_by_key(|(digest, _)| *digest);
@@ -51,7 +78,31 @@ impl Sites {
         if let Some([_, (_, site)]) = twice {
             return Err(format!("site {:?} has a key that another entry has too", site.name));
         }
-        Ok(Self { by_digest })
+        let mut digests = readers.iter().map(|(digest, _)| *digest).collect::<Vec<_>>();
+        digests.extend(by_digest.iter().map(|(digest, _)| *digest));
+        digests.sort_unstable();
+        let all = digests.len();
+        digests.dedup();
+        if digests.len() < all {
+            return Err("a reader key is there twice, or is a public key too".into());
+        }
+        Ok(Self { by_digest, readers })
+    }
+
+    /// The name of the site that this public key names, wherever it comes from.
+    ///
+    /// # Errors
+    /// `bad_key`.
+    pub fn named_by(&self, key: &str) -> Result<&str, Refusal> {
+        self.find(key).map(|site| site.name.as_str())
+    }
+
+    /// The name of the site that this reader key belongs to.
+    #[must_use]
+    pub fn reader(&self, key: &str) -> Option<&str> {
+        let digest = (key.len() <= limits::KEY_BYTES).then(|| digest(key))?;
+        let at = self.readers.binary_search_by_key(&digest, |(key, _)| *key).ok()?;
+        self.readers.get(at).map(|(_, site)| site.as_str())
     }
 
     /// The site that `key` belongs to, if `origin` may use it.
@@ -59,20 +110,14 @@ impl Sites {
     /// # Errors
     /// `bad_key` when no site has the key, `bad_origin` when the site does not allow the origin.
     pub fn authorize(&self, key: &str, origin: Option<&str>) -> Result<&Site, Refusal> {
-        // The bound comes first: nobody's key is worth hashing a URL's length for.
-        let found = (key.len() <= limits::KEY_BYTES)
-            .then(|| digest(key))
-            .and_then(|digest| self.by_digest.binary_search_by_key(&digest, |(key, _)| *key).ok())
-            .and_then(|at| self.by_digest.get(at));
-        let Some((_, site)) = found else {
-            return Err(Refusal::new(Code::BadKey, "no site has this key (parameter k)"));
-        };
+        let site = self.find(key)?;
         if site.allows(origin) {
             return Ok(site);
         }
         Err(Refusal::new(
             Code::BadOrigin,
             match origin {
+                Some(_) if site.is_server() => "a server's key is not for pages".into(),
                 Some(origin) => format!("the site of this key does not list the origin {origin}"),
                 None => "the site of this key takes requests of listed origins only".into(),
             },
@@ -80,9 +125,31 @@ impl Sites {
     }
 }
 
+impl Sites {
+    fn find(&self, key: &str) -> Result<&Site, Refusal> {
+        // The bound comes first: nobody's key is worth hashing a URL's length for.
+        let found = (key.len() <= limits::KEY_BYTES)
+            .then(|| digest(key))
+            .and_then(|digest| self.by_digest.binary_search_by_key(&digest, |(key, _)| *key).ok())
+            .and_then(|at| self.by_digest.get(at));
+        let unknown = || Refusal::new(Code::BadKey, "no site has this key (parameter k)");
+        found.map(|(_, site)| site).ok_or_else(unknown)
+    }
+}
+
 impl Site {
+    /// Whether the key is a server's.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.kind == Kind::Server
+    }
+
     /// Whether pages of `origin` may use the key. Without an origin the caller is no page.
     fn allows(&self, origin: Option<&str>) -> bool {
+        if self.is_server() {
+            // A page that has the key gave it away: better to fail at the first try than later.
+            return origin.is_none();
+        }
         self.origins.iter().any(|allowed| allowed == "*" || Some(allowed.as_str()) == origin)
     }
 
@@ -93,6 +160,19 @@ impl Site {
         }
         if self.key.is_empty() || self.key.len() > limits::KEY_BYTES {
             return Err(format!("\"key\" must have 1 to {} bytes", limits::KEY_BYTES));
+        }
+        let bad_reader = |key: &String| key.is_empty() || key.len() > limits::KEY_BYTES;
+        if self.reader_keys.iter().any(bad_reader) {
+            return Err(format!(
+                "each of \"reader_keys\" must have 1 to {} bytes",
+                limits::KEY_BYTES
+            ));
+        }
+        if self.is_server() {
+            return match self.origins.is_empty() {
+                true => Ok(()),
+                false => Err("a server's key has no \"origins\"".into()),
+            };
         }
         if self.origins.is_empty() {
             return Err("\"origins\" must list at least one origin, or \"*\" for any".into());
@@ -134,8 +214,9 @@ pub fn caller<'a>(
     origin.or_else(|| (fetch_site == Some("same-origin")).then_some(url.origin))
 }
 
-/// A key's digest.
-fn digest(key: &str) -> [u8; 32] {
+/// A key's digest: comparing digests takes no time that depends on how much was guessed.
+#[must_use]
+pub fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
@@ -179,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn a_server_s_key_needs_no_origin_and_takes_none() {
+        let sites = Sites::parse(r#"[{"site":"demo","key":"sk_demo","kind":"server"}]"#).unwrap();
+        assert_eq!(code(&sites, "sk_demo", None), Ok("demo".into()));
+        let refusal = sites.authorize("sk_demo", Some("https://example.com")).unwrap_err();
+        let message = "a server's key is not for pages";
+        assert_eq!((refusal.code, refusal.message.as_str()), (Code::BadOrigin, message));
+    }
+
+    #[test]
     fn unknown_keys_are_refused_whatever_their_shape() {
         let sites = Sites::parse(TWO).unwrap();
         let long = "k".repeat(limits::KEY_BYTES + 1);
@@ -194,6 +284,28 @@ mod tests {
             sites.authorize("pk_demo", Some("https://x.test")).unwrap_err().message,
             "the site of this key does not list the origin https://x.test"
         );
+    }
+
+    #[test]
+    fn a_reader_key_belongs_to_its_site_and_is_no_public_key() {
+        let json = r#"[{"site":"a","key":"pk","origins":["*"],"reader_keys":["rk_1","rk_2"]},
+                       {"site":"b","key":"pk_b","origins":["*"],"reader_keys":["rk_3"]}]"#;
+        let sites = Sites::parse(json).unwrap();
+        let found = ["rk_1", "rk_2", "rk_3"].map(|key| sites.reader(key));
+        assert_eq!(found, [Some("a"), Some("a"), Some("b")]);
+        let long = "k".repeat(limits::KEY_BYTES + 1);
+        for key in ["", "pk", "rk_", "RK_1", &long] {
+            assert_eq!(sites.reader(key), None, "{key}");
+        }
+        assert_eq!(code(&sites, "rk_1", None), Err(Code::BadKey));
+        for (reader, message) in [
+            ("", "entry 0: each of \"reader_keys\" must have 1 to 128 bytes"),
+            ("pk_b", "a reader key is there twice, or is a public key too"),
+            ("rk_3", "a reader key is there twice, or is a public key too"),
+        ] {
+            let json = json.replace("rk_1", reader);
+            assert_eq!(Sites::parse(&json).unwrap_err(), message);
+        }
     }
 
     #[test]
@@ -231,7 +343,15 @@ mod tests {
         for (json, message) in [
             ("".into(), shape(1, 0)),
             ("{}".into(), shape(1, 0)),
-            (r#"[{"site":"a","key":"secret"}]"#.into(), shape(1, 28)),
+            (
+                r#"[{"site":"a","key":"secret"}]"#.into(),
+                "entry 0: \"origins\" must list at least one origin, or \"*\" for any".into(),
+            ),
+            (r#"[{"site":"a","key":"secret","kind":"admin"}]"#.into(), shape(1, 42)),
+            (
+                r#"[{"site":"a","key":"secret","kind":"server","origins":["*"]}]"#.into(),
+                "entry 0: a server's key has no \"origins\"".into(),
+            ),
             (r#"[{"site":"a","key":"secret","origins":["*"],"x":1}]"#.into(), shape(1, 47)),
             ("[]".into(), "must list 1 to 10000 sites".into()),
             (site("", "secret", r#"["*"]"#), "entry 0: \"site\" must have 1 to 64 bytes".into()),

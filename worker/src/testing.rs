@@ -7,18 +7,37 @@ use std::rc::Rc;
 /// 2026-11-23T12:00:00Z, in Unix milliseconds.
 pub const NOW: i64 = 1_795_435_200_000;
 
+/// `ADMIN_KEY`.
+pub const ADMIN_KEY: &str = "the-admin-key-of-thirty-two-characters-or-more";
+
+/// A token with this payload, signed with `TOKEN_SECRET`.
+pub fn sign(payload: &str) -> String {
+    crate::token::sign(payload, "a-secret-of-at-least-thirty-two-characters")
+}
+
 const ENVIRONMENT: &str = r#"{
     "CLICKHOUSE_URL": "http://ch.test:8123",
     "CLICKHOUSE_INSERT_USER": "writer",
     "CLICKHOUSE_INSERT_PASSWORD": "in",
     "CLICKHOUSE_READ_USER": "reader",
     "CLICKHOUSE_READ_PASSWORD": "out",
-    "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"https://example.com\"]},{\"site\":\"open\",\"key\":\"pk_open\",\"origins\":[\"*\"]}]",
+    "SITES": "[{\"site\":\"demo\",\"key\":\"pk_demo\",\"origins\":[\"https://example.com\"],\"reader_keys\":[\"rk_demo\"]},{\"site\":\"demo\",\"key\":\"sk_demo\",\"kind\":\"server\"},{\"site\":\"open\",\"key\":\"pk_open\",\"origins\":[\"*\"]}]",
+    "ADMIN_KEY": "the-admin-key-of-thirty-two-characters-or-more",
+    "CLICKHOUSE_ADMIN_USER": "maker",
+    "CLICKHOUSE_ADMIN_PASSWORD": "all",
+    "TOKEN_SECRET": "a-secret-of-at-least-thirty-two-characters",
     "BODY_BYTES": 5000,
     "CLIENT_IP_HEADER": "x-real-ip"
 }"#;
 
-/// A site `demo` bound to one origin, a site `open` for all; bodies up to 5,000 bytes.
+/// The same, with a rule for what happens to `public.models`.
+pub fn environment_with_rules() -> Environment {
+    let rules = r#"[{\"table\":\"public.models\",\"on\":[\"create\"],\"event\":{\"name\":\"a\"}}]"#;
+    let start = format!(r#"{{ "CDC_RULES": "{rules}","#);
+    serde_json::from_str(&ENVIRONMENT.replacen('{', &start, 1)).unwrap()
+}
+
+/// A site `demo` bound to one origin, with a server's key, a site `open` for all; bodies up to 5,000 bytes.
 pub fn environment() -> Environment {
     serde_json::from_str(ENVIRONMENT).unwrap()
 }
@@ -28,13 +47,12 @@ pub fn config() -> Config {
     Config::read(&environment()).unwrap()
 }
 
-/// The same with four shards of the group-maker, and an admin key.
+/// The same with four shards of the group-maker.
 pub fn grouping_environment() -> Environment {
     let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
     json["SINK"] = "group".into();
     json["GROUPS"] = serde_json::json!({});
     json["GROUP_SHARDS"] = 4.into();
-    json["ADMIN_KEY"] = "an admin key of some length".into();
     serde_json::from_value(json).unwrap()
 }
 
@@ -45,5 +63,5 @@ pub fn reader() -> User {
 
 /// A worker of it.
 pub fn worker() -> Rc<Worker> {
-    Rc::new(Worker::new(&environment()))
+    Rc::new(Worker::new(&environment(), [1, 2, 3, 4]))
 }

@@ -16,6 +16,8 @@ pub struct Request {
     pub timeout_ms: u32,
     /// How much of an answer is read before it counts as none, in bytes.
     pub answer_bytes: usize,
+    /// What other requests may wait for instead of sending the same, if anything.
+    pub flight: Option<String>,
 }
 
 /// What came of a request.
@@ -59,7 +61,7 @@ impl Request {
             ("x-clickhouse-key", user.password.clone()),
         ];
         let timeout_ms = config.upstream_timeout_ms;
-        Self { url, headers, body: Vec::new(), timeout_ms, answer_bytes: 0 }
+        Self { url, headers, body: Vec::new(), timeout_ms, answer_bytes: 0, flight: None }
     }
 }
 

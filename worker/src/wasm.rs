@@ -3,7 +3,7 @@
 
 use crate::answer::Answer;
 use crate::config::{Config, Environment};
-use crate::enrich::Place;
+use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
 use crate::sink::Put;
 use crate::upstream::{self, Outcome, Reply};
@@ -21,10 +21,14 @@ extern "C" {
         body: &[u8],
         timeout_ms: u32,
         answer_bytes: usize,
+        flight: Option<&str>,
     ) -> JsValue;
     fn put(shard: u32, site: &str, table: &str, id: &str, block: &[u8]) -> JsValue;
     fn shards(count: u32) -> JsValue;
     fn admin(shard: u32, group: &[u8], action: &str) -> JsValue;
+    fn look(name: &str) -> JsValue;
+    fn join(name: &str, timeout_ms: u32) -> JsValue;
+    fn store(name: &str, at: f64, seconds: f64, rows: &[u8]) -> JsValue;
     fn asset() -> JsValue;
     fn relay(status: u16, headers: &str) -> JsValue;
     fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
@@ -36,15 +40,19 @@ pub struct Worker(Rc<exchange::Worker>);
 
 #[wasm_bindgen]
 impl Worker {
-    /// Reads the environment that the platform hands to each request.
+    /// Reads the environment that the platform hands to each request; `seed` are 8 random words.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(environment: JsValue) -> Self {
+    pub fn new(environment: JsValue, seed: &[u32]) -> Self {
         // Each variable takes any type, so only an environment that is no object fails here; it
         // is then one without variables, which /v1/health tells.
         let environment: Environment =
             serde_wasm_bindgen::from_value(environment).unwrap_or_default();
-        Self(Rc::new(exchange::Worker::new(&environment)))
+        let mut words = seed.iter().copied().map(u64::from);
+        let seed = std::array::from_fn(|_| {
+            words.next().unwrap_or_default() << 32 | words.next().unwrap_or_default()
+        });
+        Self(Rc::new(exchange::Worker::new(&environment, seed)))
     }
 
     /// The header that holds the client's address, if any.
@@ -52,6 +60,13 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<String> {
         self.0.client_ip_header().map(str::to_owned)
+    }
+
+    /// Whether the header `User-Agent` is to be read.
+    #[wasm_bindgen(js_name = readsAgents)]
+    #[must_use]
+    pub fn reads_agents(&self) -> bool {
+        self.0.reads_agents()
     }
 }
 
@@ -83,13 +98,18 @@ impl Exchange {
         url: &str,
         origin: Option<String>,
         fetch_site: Option<String>,
+        authorization: Option<String>,
+        api_key: Option<String>,
         content_length: Option<String>,
         transfer_encoding: bool,
         client_ip: Option<String>,
         country: Option<String>,
         region: Option<String>,
         city: Option<String>,
-        authorization: Option<String>,
+        browser: Option<String>,
+        os: Option<String>,
+        device: Option<String>,
+        is_bot: bool,
         now: f64,
     ) -> JsValue {
         let step = self.0.begin(&Request {
@@ -97,6 +117,8 @@ impl Exchange {
             url,
             origin: origin.as_deref(),
             fetch_site: fetch_site.as_deref(),
+            authorization: authorization.as_deref(),
+            api_key: api_key.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
             content_length: content_length.and_then(|text| text.parse().ok()),
             transfer_encoding,
@@ -106,7 +128,12 @@ impl Exchange {
                 region: region.unwrap_or_default(),
                 city: city.unwrap_or_default(),
             },
-            authorization: authorization.as_deref(),
+            agent: Agent {
+                browser: browser.unwrap_or_default(),
+                os: os.unwrap_or_default(),
+                device: device.unwrap_or_default(),
+                is_bot,
+            },
             // Date.now() is whole milliseconds, far inside an i64.
             now: UnixMs(now as i64),
         });
@@ -157,6 +184,49 @@ impl Exchange {
         to_js(self.0.admin(body))
     }
 
+    /// See [`exchange::Exchange::found`]: `at` is undefined where nothing was.
+    pub fn found(&mut self, at: Option<f64>, rows: &[u8]) -> JsValue {
+        to_js(self.0.found(at.map(|at| (UnixMs(at as i64), rows))))
+    }
+
+    /// See [`exchange::Exchange::joined`].
+    pub fn joined(&mut self) -> JsValue {
+        to_js(self.0.joined())
+    }
+
+    /// See [`exchange::Exchange::to_store`].
+    #[wasm_bindgen(js_name = toStore)]
+    pub fn to_store(&mut self) -> JsValue {
+        match self.0.to_store() {
+            Some(kept) => store(&kept.name, kept.at.0 as f64, kept.seconds as f64, &kept.rows),
+            None => JsValue::UNDEFINED,
+        }
+    }
+
+    /// See [`exchange::Exchange::behind`].
+    pub fn behind(&mut self) -> JsValue {
+        self.0.behind().map_or(JsValue::UNDEFINED, |request| to_js(Step::Fetch(request)))
+    }
+
+    /// See [`exchange::Exchange::upstream_behind`]: an answer, whole.
+    #[wasm_bindgen(js_name = answeredBehind)]
+    pub fn answered_behind(
+        &mut self,
+        status: u16,
+        exception_code: Option<String>,
+        has_query_id: bool,
+        body: Vec<u8>,
+    ) {
+        let reply = Reply { status, exception_code, has_query_id, body };
+        self.0.upstream_behind(&Outcome::Answer(reply));
+    }
+
+    /// See [`exchange::Exchange::upstream_behind`]: no answer.
+    #[wasm_bindgen(js_name = lostBehind)]
+    pub fn lost_behind(&mut self) {
+        self.0.upstream_behind(&Outcome::Failed);
+    }
+
     /// See [`exchange::Exchange::asset`].
     pub fn asset(&mut self, status: u16) -> JsValue {
         to_js(self.0.asset(status))
@@ -171,6 +241,8 @@ fn to_js(step: Step) -> JsValue {
         Step::Put(put) => put_to_js(&put),
         Step::Shards { count } => shards(count),
         Step::Admin(target) => admin(target.shard, &target.group.0, target.action.name()),
+        Step::Look(name) => look(&name),
+        Step::Join { name, timeout_ms } => join(&name, timeout_ms),
         Step::Asset => asset(),
         Step::Relay(answer) => relay(answer.status, &lines(&answer.headers)),
         Step::Respond(Answer { status, headers, body, log }) => {
@@ -187,6 +259,7 @@ pub(crate) fn request_to_js(request: &upstream::Request) -> JsValue {
         &request.body,
         request.timeout_ms,
         request.answer_bytes,
+        request.flight.as_deref(),
     )
 }
 

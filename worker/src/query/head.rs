@@ -7,6 +7,7 @@
 //! -- cache: 0                                 seconds
 //! -- param: limit UInt32 10 -- how many       name, type, default if any, meaning
 //! -- range: limit 1 1000                      of a number, both ends included
+//! -- choice: mode rows last                   of a text, all that it may be
 //! -- column: views UInt64 -- rows             name, type, unit
 //! ```
 //! The head ends at the first line that is none of these.
@@ -51,6 +52,8 @@ pub struct Param {
     pub default: Option<String>,
     /// Least and greatest value of a number.
     pub range: (u64, u64),
+    /// All that a text may be; empty for any.
+    pub choices: Vec<String>,
     /// What it means.
     pub what: String,
 }
@@ -62,6 +65,10 @@ pub enum Kind {
     String,
     /// Texts.
     ArrayString,
+    /// Numbers by text.
+    MapFloat64,
+    /// A day of UTC, `YYYY-MM-DD`.
+    Date,
     /// `true` or `false`.
     Bool,
     /// A whole number.
@@ -123,15 +130,17 @@ impl Head {
                 }
                 "param" => params.push(Param::parse(rest).map_err(wrong)?),
                 "range" => set_range(&mut params, rest).map_err(wrong)?,
+                "choice" => set_choices(&mut params, rest).map_err(wrong)?,
                 "column" => columns.push(Column::parse(rest).map_err(wrong)?),
                 _ => return Err(wrong("this label is unknown")),
             }
         }
         let missing = |why| HeadError { line: 0, why };
-        for param in &params {
+        for param in &mut params {
             if let Some(default) = &param.default {
                 let given = bind::from_text(param, default).map_err(|_| missing("bad default"))?;
-                bind::bind(param, &given).map_err(|_| missing("bad default"))?;
+                param.default =
+                    Some(bind::bind(param, &given).map_err(|_| missing("bad default"))?);
             }
         }
         if columns.is_empty() {
@@ -167,7 +176,8 @@ impl Param {
         if words.next().is_some() {
             return Err("a default is one word");
         }
-        Ok(Self { name, kind, default, range: (0, kind.greatest()), what: what.into() })
+        let range = (0, kind.greatest());
+        Ok(Self { name, kind, default, range, choices: Vec::new(), what: what.into() })
     }
 }
 
@@ -191,13 +201,37 @@ fn set_range(params: &mut [Param], text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// `name choice choice …`, for a text parameter named before.
+fn set_choices(params: &mut [Param], text: &str) -> Result<(), &'static str> {
+    let mut words = text.split(' ');
+    let name = words.next();
+    let param = params
+        .iter_mut()
+        .find(|param| Some(param.name.as_str()) == name && param.kind == Kind::String)
+        .ok_or("the choice's parameter comes first and is a text")?;
+    param.choices = words.map(str::to_owned).collect();
+    Ok(())
+}
+
 impl Kind {
+    const ALL: [Self; 7] = [
+        Self::String,
+        Self::ArrayString,
+        Self::MapFloat64,
+        Self::Date,
+        Self::Bool,
+        Self::UInt32,
+        Self::UInt64,
+    ];
+
     /// ClickHouse's name of the type.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::String => "String",
             Self::ArrayString => "Array(String)",
+            Self::MapFloat64 => "Map(String,Float64)",
+            Self::Date => "Date",
             Self::Bool => "Bool",
             Self::UInt32 => "UInt32",
             Self::UInt64 => "UInt64",
@@ -205,9 +239,7 @@ impl Kind {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::String, Self::ArrayString, Self::Bool, Self::UInt32, Self::UInt64]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// The greatest number of the type; 0 where there are no numbers. A JavaScript number is exact
@@ -216,7 +248,7 @@ impl Kind {
         match self {
             Self::UInt32 => u32::MAX as u64,
             Self::UInt64 => (1 << 53) - 1,
-            Self::String | Self::ArrayString | Self::Bool => 0,
+            Self::String | Self::ArrayString | Self::MapFloat64 | Self::Date | Self::Bool => 0,
         }
     }
 }
@@ -244,7 +276,7 @@ mod tests {
     const GOOD: &str = "-- query: top\n-- key: public\n-- cache: 60\n\
         -- param: id String -- the post\n\
         -- param: limit UInt32 10 -- how many\n-- range: limit 1 1000\n\
-        -- column: at DateTime64(3, 'UTC') -- UTC\n\
+        -- column: at DateTime64(3, 'UTC') -- UTC\n-- choice: id a b\n\
         -- Why it is so.\n-- query: not read any more\nSELECT 1";
 
     #[test]
@@ -255,6 +287,7 @@ mod tests {
             kind: Kind::UInt32,
             default: Some("10".into()),
             range: (1, 1000),
+            choices: Vec::new(),
             what: "how many".into(),
         };
         let id = Param {
@@ -262,6 +295,7 @@ mod tests {
             kind: Kind::String,
             default: None,
             range: (0, 0),
+            choices: vec!["a".into(), "b".into()],
             what: "the post".into(),
         };
         let at = Column {
@@ -305,6 +339,7 @@ mod tests {
             ("at DateTime64(3, 'UTC') -- UTC", "at -- UTC", 7, "the column's type is missing"),
             ("at DateTime64(3, 'UTC') -- UTC", "at Date", 7, "the column's unit is missing"),
             ("column: at", "column: At", 7, "a column's name is one word"),
+            ("choice: id", "choice: limit", 8, "the choice's parameter comes first and is a text"),
             ("cache: 60", "cahce: 60", 3, "this label is unknown"),
         ] {
             let sql = GOOD.replacen(from, to, 1);

@@ -1,7 +1,8 @@
 //! From a question to ClickHouse's request.
 
 use super::bind::{Given, bind, from_text, wrong};
-use super::{Access, Catalogue, Query};
+use super::{Catalogue, Query};
+use crate::access::Grant;
 use crate::config::Config;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
@@ -31,7 +32,7 @@ impl Ask {
         let query = known(name, catalogue)?;
         let mut params = BTreeMap::new();
         for (key, text) in url.parameters() {
-            // The key is read elsewhere; without a cache, every answer is a fresh one.
+            // Both are read elsewhere.
             if matches!(&*key, "k" | "refresh") {
                 continue;
             }
@@ -67,29 +68,43 @@ pub fn asks(body: &[u8]) -> Result<Vec<Ask>, Refusal> {
     Ok(queries)
 }
 
-/// The request to ClickHouse. Its body is a form: the statement, and each parameter apart from it.
+/// A question that may be asked, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The query's name.
+    pub name: String,
+    /// What tells its answer from every other: query, site and all values.
+    pub key: String,
+    /// For how long an answer may be served again, in seconds; 0 for never.
+    pub cache_seconds: u32,
+    /// The request to ClickHouse.
+    pub request: Request,
+}
+
+/// Checks a question and makes its request. The body is a form: the statement, and each parameter
+/// apart from it.
 ///
 /// No setting is sent, so that the reading user may be `readonly = 1`, which forbids them all.
 ///
 /// # Errors
 /// `unknown_query`, `forbidden`, `bad_param`.
-pub fn request(
+pub fn prepare(
     ask: &Ask,
     catalogue: &Catalogue,
-    site: &str,
+    grant: &Grant,
     now: UnixMs,
     config: &Config,
-) -> Result<Request, Refusal> {
+) -> Result<Prepared, Refusal> {
     let query = known(&ask.name, catalogue)?;
-    if query.head.access != Access::Public {
-        return Err(Refusal::new(Code::Forbidden, "this query wants another key than a site's"));
-    }
+    grant.check(ask, query)?;
     if let Some(name) = ask.params.keys().find(|name| query.param(name).is_none()) {
         return Err(unknown_param(name));
     }
     let mut form = Form::default();
     form.push("query", &format!("{}\nFORMAT JSONEachRow", query.sql.trim_end()));
-    form.push("param_site", site);
+    form.push("param_site", &grant.site);
+    // No value holds a line break, see [`bind`].
+    let mut key = format!("{}\n{}", ask.name, grant.site);
     // Seconds with a fraction; the clock is the worker's, so that an answer is that of its time.
     form.push("param_now", &format!("{}.{:03}", now.0.div_euclid(1_000), now.0.rem_euclid(1_000)));
     for param in &query.head.params {
@@ -99,13 +114,16 @@ pub fn request(
             (None, None) => return Err(wrong(param)),
         };
         form.push(&format!("param_{}", param.name), &value);
+        key.push('\n');
+        key.push_str(&value);
     }
     // The whole result before the first byte: a failure half way is then an error, no short list.
     let mut request = Request::new(config, &config.read_user, &[("wait_end_of_query", "1")]);
     request.headers.push(("content-type", Form::CONTENT_TYPE.into()));
     request.body = form.finish();
     request.answer_bytes = limits::RESULT_BYTES;
-    Ok(request)
+    let cache_seconds = query.head.cache_seconds;
+    Ok(Prepared { name: ask.name.clone(), key, cache_seconds, request })
 }
 
 pub(super) fn known<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a Query, Refusal> {

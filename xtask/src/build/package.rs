@@ -2,7 +2,7 @@
 
 use super::{stamp, wasm};
 use crate::{paths, process};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
 
 const TRACKER: wasm::Module = wasm::Module {
@@ -68,6 +68,7 @@ pub fn build() -> Result<()> {
         wasm(&TRACKER),
         wasm(&SPLIT),
         paths::at("src/effects"),
+        paths::at("worker/queries"),
         paths::at("LICENSE"),
         paths::at("package-lock.json"),
     ];
@@ -79,6 +80,9 @@ pub fn build() -> Result<()> {
             minify(&file)?;
         }
         stamp::copy_files(&template, &pkg, |file| file.extension().is_none_or(|end| end != "js"))?;
+        let types = tallymark_worker::query::typescript::declarations();
+        let types = types.map_err(|error| anyhow!("a query's head is wrong: {error:?}"))?;
+        std::fs::write(pkg.join("queries.d.ts"), types).context("cannot write pkg/queries.d.ts")?;
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&wasm(&TRACKER), &pkg.join("tallymark_bg.wasm"))?;
         stamp::copy(&wasm(&SPLIT), &pkg.join("tallymark_split_bg.wasm"))

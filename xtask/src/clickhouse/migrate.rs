@@ -1,10 +1,11 @@
-//! `cargo xtask migrate`: applies `worker/schema/*.sql` in order.
+//! `cargo xtask migrate`: applies `worker/schema/*.sql` as the worker itself does.
 
 use super::DATABASE;
 use super::client::Client;
 use super::users::User;
-use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use anyhow::{Result, anyhow};
+use tallymark_worker::limits::TTL_DAYS;
+use tallymark_worker::migrate::{Failure, Next, Options, Report, Run};
 
 /// Options of `cargo xtask migrate`.
 #[derive(clap::Args)]
@@ -18,121 +19,68 @@ pub struct Args {
     /// That user's password
     #[arg(long, env = "CLICKHOUSE_PASSWORD", default_value = "", hide_env_values = true)]
     password: String,
+    /// Only show the SQL
+    #[arg(long)]
+    dry_run: bool,
+    /// Delete events this many days after they occurred; rollups stay
+    #[arg(long, value_parser = clap::value_parser!(u32).range(i64::from(TTL_DAYS.0)..=i64::from(TTL_DAYS.1)))]
+    ttl_days: Option<u32>,
+    /// How long an insert may be under way while rollups are added to a table in use [default:
+    /// 15000]
+    #[arg(long)]
+    settle_ms: Option<u32>,
 }
 
-/// Applies the migrations and says how many files there were.
+/// Applies the migrations and says which, or shows them.
 pub fn run(args: &Args) -> Result<()> {
     let user = User { name: args.user.clone(), password: args.password.clone() };
-    let files =
-        apply(&Client::new(&args.url).with_user(&user), &crate::paths::at("worker/schema"))?;
-    println!("applied {files} files");
+    let options =
+        Options { dry_run: args.dry_run, ttl_days: args.ttl_days, settle_ms: args.settle_ms };
+    let report = apply(&Client::new(&args.url).with_user(&user), options)?;
+    if args.dry_run {
+        for statement in &report.statements {
+            println!("{statement};\n");
+        }
+    }
+    let verb = if args.dry_run { "to apply" } else { "applied" };
+    println!("-- {verb}: {} files {}", report.files.len(), report.files.join(" "));
     Ok(())
 }
 
-/// Creates the database and runs every file in the order of their names. Each statement is
-/// idempotent, so a run after a broken one is safe.
-pub fn apply(client: &Client, folder: &Path) -> Result<usize> {
-    client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}"))?;
+/// Creates the database and applies what is missing in it.
+pub fn apply(client: &Client, options: Options) -> Result<Report> {
+    if !options.dry_run {
+        client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}"))?;
+    }
     let client = client.clone().with_database(DATABASE);
-    let files = sql_files(folder)?;
-    for file in &files {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        for statement in statements(&text) {
-            client.query(statement).with_context(|| format!("{} failed", file.display()))?;
+    let mut run = Run::new(options);
+    let mut next = run.begin();
+    loop {
+        match next {
+            Next::Done(report) => return Ok(report),
+            Next::Query(statement) => {
+                let answer = client.query(&statement);
+                let answer = answer.as_deref().map_err(|error| failure(&format!("{error:#}")));
+                next = run.take(answer).map_err(|why| anyhow!("{why}; in: {statement}"))?;
+            }
         }
     }
-    Ok(files.len())
 }
 
-fn sql_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "sql") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Cuts a file at each `;` that is neither quoted nor in a comment: over HTTP ClickHouse takes
-/// one statement a request.
-fn statements(text: &str) -> Vec<&str> {
-    let bytes = text.as_bytes();
-    let (mut found, mut start, mut at, mut has_code) = (Vec::new(), 0, 0, false);
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        at += match rest {
-            [quote @ (b'\'' | b'"' | b'`'), ..] => {
-                has_code = true;
-                quoted_bytes(rest, *quote)
-            }
-            [b'-', b'-', ..] => until(rest, b"\n"),
-            [b'/', b'*', ..] => until(rest, b"*/"),
-            [b';', ..] => {
-                if has_code {
-                    found.push(text[start..at].trim());
-                }
-                (start, has_code) = (at + 1, false);
-                1
-            }
-            [byte, ..] => {
-                has_code |= !byte.is_ascii_whitespace();
-                1
-            }
-            [] => 1,
-        };
-    }
-    if has_code {
-        found.push(text[start..].trim());
-    }
-    found
-}
-
-/// Length of a quoted piece; a doubled quote ends one piece and begins the next, which comes to
-/// the same.
-fn quoted_bytes(text: &[u8], quote: u8) -> usize {
-    let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 2,
-            byte if byte == quote => return at + 1,
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-fn until(text: &[u8], end: &[u8]) -> usize {
-    let found = text.windows(end.len()).position(|window| window == end);
-    found.map_or(text.len(), |at| at + end.len())
+/// ClickHouse's text begins with `Code: 60. `.
+fn failure(message: &str) -> Failure {
+    let code = message.strip_prefix("Code: ").and_then(|rest| rest.split('.').next());
+    Failure { code: code.map(str::to_owned), message: message.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::statements;
+    use super::failure;
 
     #[test]
-    fn cuts_at_semicolons_outside_quotes_and_comments() {
-        let text = "-- first; really\nCREATE a;\n/* b; */ SELECT ';', \"x;\", `y;`, 'it\\'s;' ;\n";
-        let expected =
-            ["-- first; really\nCREATE a", "/* b; */ SELECT ';', \"x;\", `y;`, 'it\\'s;'"];
-        assert_eq!(statements(text), expected);
-    }
-
-    #[test]
-    fn the_last_statement_needs_no_semicolon_and_comments_alone_are_none() {
-        assert_eq!(statements("SELECT 1;\nSELECT 2"), ["SELECT 1", "SELECT 2"]);
-        assert_eq!(statements("-- nothing;\n;;\n/* at all */"), [""; 0]);
-    }
-
-    #[test]
-    fn a_doubled_quote_does_not_end_the_text() {
-        assert_eq!(statements("SELECT 'a'';b'; SELECT 2"), ["SELECT 'a'';b'", "SELECT 2"]);
+    fn the_code_is_read_from_clickhouse_s_text() {
+        let code = |text: &str| failure(text).code;
+        assert_eq!(code("Code: 60. DB::Exception: no"), Some("60".to_owned()));
+        assert_eq!(code("no answer from ClickHouse"), None);
     }
 }

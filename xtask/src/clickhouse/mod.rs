@@ -17,6 +17,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tallymark_worker::migrate::Options;
 
 /// The database that everything lives in.
 pub const DATABASE: &str = "tallymark";
@@ -145,7 +146,7 @@ fn prepare(admin: &Client, bare: bool) -> Result<()> {
     if bare {
         return Ok(());
     }
-    migrate::apply(admin, &paths::at("worker/schema")).map(drop)
+    migrate::apply(admin, Options::default()).map(drop)
 }
 
 /// Waits for `/ping`; the pause is short because the server answers within half a second.

@@ -10,13 +10,14 @@ use crate::clickhouse::embedded::Embedded;
 use crate::clickhouse::users::{User, Users};
 use crate::clickhouse::{DATABASE, migrate};
 use crate::progress::Step;
-use crate::{paths, process, workerd};
+use crate::{process, workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
+use tallymark_worker::migrate::Options;
 
 /// The key that the demo's pages use, and the site that it belongs to.
 const DEMO: (&str, &str) = ("pk_demo", "demo");
@@ -178,7 +179,7 @@ fn own_server() -> Result<Option<Server>> {
     let user =
         User { name: or("CLICKHOUSE_USER", "default"), password: or("CLICKHOUSE_PASSWORD", "") };
     let admin = Client::new(&url).with_user(&user);
-    migrate::apply(&admin, &paths::at("worker/schema"))
+    migrate::apply(&admin, Options::default())
         .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
     Ok(Some(Server::Own { url, users: Users::all(&user) }))
 }
@@ -193,6 +194,9 @@ fn worker_vars(plan: &Plan, server: &Server) -> Vec<(String, String)> {
         ("CLICKHOUSE_INSERT_PASSWORD", &users.insert.password),
         ("CLICKHOUSE_READ_USER", &users.read.name),
         ("CLICKHOUSE_READ_PASSWORD", &users.read.password),
+        // Of use to whoever has the admin's key alone, which only a test sets.
+        ("CLICKHOUSE_ADMIN_USER", &users.admin.name),
+        ("CLICKHOUSE_ADMIN_PASSWORD", &users.admin.password),
         ("SITES", &sites(plan)),
         ("SINK", "group"),
     ];

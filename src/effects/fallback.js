@@ -1,0 +1,374 @@
+// The tracker where WebAssembly is refused: by a CSP without 'wasm-unsafe-eval', or by a browser in
+// lockdown. It posts the same queue as JSON, from memory, and loses at a crash what the engine's
+// journal would keep.
+//
+// The one place outside Rust that decides. It decides as the core does; the file that is named
+// beside a rule has its reason. tests/package/fallback.test.mjs holds each decision, and
+// tests/e2e/fallback.test.mjs that both store the same rows for the same calls.
+
+/** src/limits.rs has the reason of each. */
+const NAME_BYTES = 200;
+const ID_BYTES = 512;
+const STRING_BYTES = 32_768;
+const BATCH_AGE_MS = 86_400_000;
+const SESSION_IDLE_MS = 1_800_000;
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_CAP_MS = 60_000;
+const RETRY_AFTER_MAX_S = 3_600;
+const REQUESTS_IN_FLIGHT = 2;
+const KEEPALIVE_BYTES = 60_000;
+const FLUSH_TRIES = 3;
+const FLUSHES_WAITING = 64;
+
+/** Numbers of an event; src/effects/pack.js. */
+const ROW = 7;
+
+/** The worker's final refusals, and the status that each comes with (src/answer.rs). */
+const FINAL = {
+  bad_block: 400,
+  bad_request: 400,
+  bad_key: 401,
+  bad_origin: 403,
+  bad_table: 404,
+  not_found: 404,
+  bad_method: 405,
+  too_old: 410,
+  too_large: 413,
+};
+
+/** ClickHouse's (src/error.rs, FINAL_CLICKHOUSE_CODES). */
+const FINAL_CLICKHOUSE = [
+  6, 10, 16, 27, 33, 47, 50, 53, 60, 62, 70, 73, 81, 115, 117, 131, 192, 193, 349, 497, 516,
+];
+
+const encoder = new TextEncoder();
+const bytesOf = (text) => encoder.encode(text).length;
+
+/** A UUID of version 7 (RFC 9562, 5.7). */
+function uuidV7() {
+  let hex = Date.now().toString(16).padStart(12, "0");
+  for (const byte of crypto.getRandomValues(new Uint8Array(10))) {
+    hex += byte.toString(16).padStart(2, "0");
+  }
+  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-7$3-a$4-");
+}
+
+/** Where the page is and where its visitor came from, by column. */
+function pageColumns() {
+  const { location, document } = globalThis;
+  const query = new URLSearchParams(location?.search);
+  const page = {
+    hostname: location?.hostname,
+    pathname: location?.pathname,
+    referrer: document?.referrer,
+  };
+  for (const name of ["utm_source", "utm_medium", "utm_campaign"]) page[name] = query.get(name);
+  return page;
+}
+
+/**
+ * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
+ * `pack` and `send` are the engine's own: it has fetched them already.
+ */
+export function start(config, queue, pack, send) {
+  const { endpoint, key, table, clickhouse, maxRows, maxBytes, maxTimeMs } = config;
+  const { maxWaitingRows, debug, onBatch } = config;
+  const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
+  const page = { page_id: uuidV7(), ...pageColumns() };
+  const began = performance.now();
+  const stats = {
+    engine: "fallback",
+    storage: "memory",
+    tracked: 0,
+    sent: 0,
+    delivered: 0,
+    waiting: 0,
+    stored: 0,
+    dropped: {},
+    droppedProperties: 0,
+    requests: 0,
+    bytes: 0,
+    mainThreadMs: 0,
+  };
+  let seq = 0;
+  let session = uuidV7();
+  let lastEvent = Date.now();
+  /** The open batch: its id, drawn at its first event, and its events as lines of JSON. */
+  let batchId;
+  let edge;
+  let lines = [];
+  let lineBytes = 0;
+  /** The sealed ones, oldest first: nobody has accepted or refused them yet. */
+  const batches = [];
+  const flushes = [];
+  let isShutDown = false;
+  let tick;
+  let retry;
+  let failures = 0;
+  let resumeAt = 0;
+  let askedFor = 0;
+
+  const drop = (reason, rows) => {
+    if (!rows) return;
+    stats.dropped[reason] = (stats.dropped[reason] ?? 0) + rows;
+    tell(`${rows} events dropped: ${reason}`);
+  };
+
+  /** Takes a batch from those that wait; `delivered` of its rows are, the others are `reason`. */
+  const settle = (batch, delivered, reason) => {
+    const dropped = batch.rows - delivered;
+    batches.splice(batches.indexOf(batch), 1);
+    stats.waiting -= batch.rows;
+    stats.delivered += delivered;
+    drop(reason, dropped);
+    for (const flush of flushes) {
+      if (!flush.batches.delete(batch)) continue;
+      flush.delivered += delivered;
+      flush.dropped += dropped;
+    }
+  };
+  const reportFlushes = () => {
+    for (const flush of flushes.splice(0)) {
+      const { batches, tries, delivered, dropped, resolve } = flush;
+      if (batches.size && tries > 0) flushes.push(flush);
+      else resolve({ ok: !batches.size && !dropped, delivered, dropped });
+    }
+  };
+
+  const seal = () => {
+    clearTimeout(tick);
+    if (lines.length) {
+      const body = encoder.encode(lines.join("\n"));
+      batches.push({ id: batchId, rows: lines.length, body });
+    }
+    lines = [];
+    lineBytes = 0;
+  };
+
+  const open = () => {
+    batchId = uuidV7();
+    edge = clickhouse ? { site: clickhouse.site, batch_id: batchId } : {};
+    if (!isShutDown) {
+      const sinceTick = (performance.now() - began) % maxTimeMs;
+      tick = setTimeout(() => run(seal), maxTimeMs - sinceTick);
+    }
+  };
+
+  /** One event as it was packed for src/js/row.rs; whether it is one (src/event.rs). */
+  const append = (strings, [time, value, ...places]) => {
+    const [name, entity_type, entity_id, user_id, json] = places.map((place) => strings[place]);
+    const properties = json || "{}";
+    const occurredAt = Math.trunc(time);
+    const isEvent =
+      name &&
+      occurredAt >= 0 &&
+      bytesOf(name) <= NAME_BYTES &&
+      bytesOf(entity_type) <= NAME_BYTES &&
+      bytesOf(entity_id) <= ID_BYTES &&
+      bytesOf(user_id) <= ID_BYTES &&
+      bytesOf(properties) <= STRING_BYTES;
+    if (!isEvent) return false;
+
+    const written = () => {
+      const columns = {
+        name,
+        entity_type,
+        entity_id,
+        user_id,
+        value,
+        // As ClickHouse itself reads milliseconds; the worker takes a number.
+        occurred_at: clickhouse ? (occurredAt / 1_000).toFixed(3) : occurredAt,
+        session_id: session,
+        seq,
+        ...page,
+        ...edge,
+      };
+      // What a TextEncoder does to a lone surrogate; src/effects/pack.js has the pattern's reason.
+      return `${JSON.stringify(columns).slice(0, -1)},"properties":${properties}}`.replace(
+        /\\\\|\\ud[89a-f]../g,
+        (found) => (found === "\\\\" ? found : "\ufffd"),
+      );
+    };
+    if (occurredAt - lastEvent > SESSION_IDLE_MS) session = uuidV7();
+    lastEvent = Math.max(lastEvent, occurredAt);
+    if (!lines.length) open();
+    let line = written();
+    if (lineBytes + bytesOf(line) >= maxBytes) {
+      seal();
+      open();
+      line = written();
+      if (bytesOf(line) >= maxBytes) return false;
+    }
+    lines.push(line);
+    lineBytes += bytesOf(line) + 1;
+    seq++;
+    stats.waiting++;
+    if (lines.length >= maxRows) seal();
+    return true;
+  };
+
+  const takeCalls = () => {
+    const calls = queue.calls.splice(0);
+    for (let at = 0; at < calls.length;) {
+      const packed = pack(calls, at, config.beforeSend, tell);
+      const { strings, numbers, next, invalid, hidden, unread } = packed;
+      let unfit = invalid;
+      for (let from = 0; from < numbers.length; from += ROW) {
+        if (!append(strings, numbers.slice(from, from + ROW))) unfit++;
+      }
+      stats.tracked += (next - at) / 3;
+      stats.droppedProperties += unread;
+      drop("invalid", unfit);
+      drop("before_send", hidden);
+      at = next;
+    }
+    stats.tracked += queue.shed;
+    drop("queue_full", queue.shed);
+    queue.shed = 0;
+    while (stats.waiting > maxWaitingRows) {
+      const oldest = batches.find((batch) => !batch.flies);
+      if (!oldest) break;
+      settle(oldest, 0, "queue_full");
+    }
+  };
+
+  const address = ({ id }) => {
+    const parameters = clickhouse
+      ? {
+          query: `INSERT INTO ${table} FORMAT JSONEachRow`,
+          user: clickhouse.user,
+          password: clickhouse.password,
+          database: clickhouse.database,
+          async_insert: 0,
+          insert_deduplication_token: id,
+          input_format_skip_unknown_fields: 0,
+          // Else a property's text that looks like a time becomes one, other than in a block.
+          input_format_try_infer_dates: 0,
+          input_format_try_infer_datetimes: 0,
+        }
+      : { k: key, id, t: table, at: Date.now() };
+    const base = clickhouse ? `${clickhouse.url}/` : `${endpoint}/v1/events`;
+    return `${base}?${new URLSearchParams(parameters)}`;
+  };
+
+  /** What an answer means (src/answer.rs): a number of rows taken, a code, or nothing: again. */
+  const verdictOf = (batch, status, text, exceptionCode, hasQueryId) => {
+    if (clickhouse) {
+      if (FINAL_CLICKHOUSE.includes(exceptionCode)) return `${exceptionCode}`;
+      return !exceptionCode && status === 200 && hasQueryId ? batch.rows : undefined;
+    }
+    // A long list of refused rows is cut, so this is no JSON.parse.
+    const [, taken] = /^\s*\{"now":\d+,"taken":(\d+)/.exec(text) ?? [];
+    if (status === 202) return taken && +taken;
+    const [, code] = /^\s*\{"code":"(\w+)"/.exec(text) ?? [];
+    return FINAL[code] === status ? code : undefined;
+  };
+
+  const post = (batch, keepalive) => {
+    const { id, rows, body } = batch;
+    const since = performance.now();
+    if (!batch.wasSent) stats.sent += rows;
+    batch.wasSent = batch.flies = true;
+    batch.keepalive = keepalive;
+    stats.requests++;
+    stats.bytes += body.length;
+    const answered = ([status, text, retryAfter, exceptionCode, hasQueryId]) =>
+      run(() => {
+        const now = performance.now();
+        const verdict = verdictOf(batch, status, text, +exceptionCode, hasQueryId);
+        const isAgain = verdict === undefined;
+        const code = typeof verdict === "string" ? verdict : undefined;
+        batch.flies = false;
+        if (isAgain) {
+          // Full jitter, and what the receiver asks for; src/retry.rs.
+          const bound = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** failures++);
+          askedFor = now + 1_000 * Math.min(RETRY_AFTER_MAX_S, retryAfter || 0);
+          resumeAt = Math.max(askedFor, now + Math.random() * bound);
+          for (const flush of flushes) if (flush.batches.has(batch)) flush.tries--;
+        } else {
+          failures = resumeAt = askedFor = 0;
+          if (!code) settle(batch, verdict, "invalid");
+          else settle(batch, 0, code === "too_old" ? code : `refused_${code}`);
+        }
+        const outcome = isAgain ? "again" : code ? "refused" : "accepted";
+        const told = { id, rows, bytes: body.length, ms: now - since, status, code, outcome };
+        if (debug) console.debug(`[tallymark] ${rows} events ${outcome}`, told);
+        if (onBatch) queueMicrotask(() => onBatch(told));
+      });
+    send(address(batch), body, keepalive).then(answered);
+  };
+
+  /** Sends what may be sent now, and comes back for the rest. */
+  const pump = () => {
+    clearTimeout(retry);
+    for (;;) {
+      const flying = batches.filter((batch) => batch.flies);
+      const next = batches.find((batch) => !batch.flies);
+      if (!next || flying.length >= (failures ? 1 : REQUESTS_IN_FLIGHT)) return;
+      const openedAt = parseInt(next.id.slice(0, 8) + next.id.slice(9, 13), 16);
+      if (Date.now() - openedAt > BATCH_AGE_MS) {
+        settle(next, 0, "too_old");
+        continue;
+      }
+      const wait = resumeAt - performance.now();
+      if (wait > 0) {
+        retry = setTimeout(run, wait);
+        return;
+      }
+      const lasting = flying.filter((batch) => batch.keepalive);
+      const bytes = lasting.reduce((sum, { body }) => sum + body.length, next.body.length);
+      post(next, bytes <= KEEPALIVE_BYTES);
+    }
+  };
+
+  /** Does `what`, and then what follows from it. */
+  const run = (what) => {
+    const since = performance.now();
+    const value = what?.();
+    pump();
+    reportFlushes();
+    stats.mainThreadMs += performance.now() - since;
+    return value;
+  };
+  const sealAll = () => {
+    takeCalls();
+    seal();
+    // The site, or the page's end, does not wait for a backoff, only for what was asked for.
+    resumeAt = askedFor;
+  };
+  const leave = () => run(sealAll);
+  const flush = () =>
+    run(
+      () =>
+        new Promise((resolve) => {
+          sealAll();
+          if (flushes.length === FLUSHES_WAITING) flushes[0].tries = 0;
+          const covered = new Set(batches);
+          flushes.push({ batches: covered, tries: FLUSH_TRIES, delivered: 0, dropped: 0, resolve });
+        }),
+    );
+
+  globalThis.document?.addEventListener(
+    "visibilitychange",
+    () => document.visibilityState === "hidden" && leave(),
+  );
+  globalThis.window?.addEventListener("pagehide", leave);
+  run(takeCalls);
+
+  const waiting = () => stats.waiting + queue.calls.length / 3;
+  return {
+    drain: () => run(takeCalls),
+    flush,
+    shutdown() {
+      isShutDown = true;
+      return flush();
+    },
+    queueLength: waiting,
+    stats: () => ({
+      ...stats,
+      dropped: { ...stats.dropped },
+      tracked: stats.tracked + queue.calls.length / 3,
+      waiting: waiting(),
+    }),
+  };
+}

@@ -1,0 +1,15 @@
+-- Feeds event_days from every insert into events; earlier events are filled in.
+CREATE MATERIALIZED VIEW IF NOT EXISTS event_days_view TO event_days
+DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT
+    site,
+    entity_type,
+    name,
+    toDate(occurred_at) AS day,
+    entity_id,
+    bot,
+    count() AS rows,
+    sum(value) AS value_sum
+FROM events
+WHERE received_at >= {since}
+GROUP BY site, entity_type, name, day, entity_id, bot
