@@ -33,12 +33,15 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "LICENSE",
     "README.md",
     "engine-*.js",
+    "fallback-*.js",
     "index.d.ts",
     "index.js",
     "package.json",
     "queries-*.js",
     "queries.d.ts",
+    "split-*.js",
     "tallymark_bg.wasm",
+    "tallymark_split_bg.wasm",
   ]);
 });
 

@@ -50,6 +50,6 @@ impl Deployment {
             "SITES": serde_json::to_string(&sites).unwrap(),
             "BODY_BYTES": self.cap_bytes,
         });
-        Worker::new(&serde_json::from_value(environment).unwrap())
+        Worker::new(&serde_json::from_value(environment).unwrap(), [1, 2, 3, 4])
     }
 }
