@@ -69,15 +69,18 @@ struct Table {
     tokens: VecDeque<(i64, Uuid)>,
     known: HashSet<(i64, Uuid)>,
     rows: BTreeMap<RowKey, u32>,
+    /// The `batch_id`s of its rows.
+    batches: HashSet<Uuid>,
 }
 
 impl Table {
     fn new(window: usize) -> Self {
-        let (tokens, known, rows) = Default::default();
-        Self { window, tokens, known, rows }
+        let (tokens, known, rows, batches) = Default::default();
+        Self { window, tokens, known, rows, batches }
     }
 
     fn insert<'a>(&mut self, month: i64, token: Uuid, rows: impl Iterator<Item = &'a RowKey>) {
+        self.batches.insert(token);
         let token = (month, token);
         if self.known.contains(&token) {
             return;
@@ -143,6 +146,11 @@ impl ClickHouse {
             table.tokens.retain(|token| !is_old(token));
             table.known.retain(|token| !is_old(token));
         }
+    }
+
+    /// Whether a batch's rows are in the table, and whether the rollup has counted them too.
+    pub fn has(&self, batch: Uuid) -> (bool, bool) {
+        (self.source.batches.contains(&batch), self.rollup.batches.contains(&batch))
     }
 
     /// How often each row is in the table.

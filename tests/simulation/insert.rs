@@ -42,6 +42,13 @@ pub fn read(request: &Request, placed_by: PlacedBy) -> Result<Insert, String> {
     Ok(Insert::new(token, rows))
 }
 
+/// The batch that a request asks for, if it asks whether the table has one.
+pub fn looked_up(request: &Request) -> Option<Uuid> {
+    let is_question = parameter(&request.url, "query").starts_with("SELECT%20count");
+    let batch = Uuid::parse(parameter(&request.url, "param_batch").as_bytes());
+    batch.filter(|_| is_question)
+}
+
 /// A parameter of a URL, as it stands there.
 pub fn parameter<'a>(url: &'a str, name: &str) -> &'a str {
     let parameters = url.split('?').nth(1).unwrap_or_default().split('&');

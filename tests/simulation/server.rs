@@ -1,7 +1,8 @@
 //! ClickHouse's HTTP interface over the model of its tables, with what may go wrong on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
 use tallymark_worker::upstream::{Outcome, Reply, Request};
 
@@ -48,6 +49,8 @@ pub struct Server {
     pub tables: ClickHouse,
     /// What the worker sent that no worker may send.
     pub broken: Option<String>,
+    /// Batches that were taken for known although the rollup had not counted them.
+    pub uncounted: BTreeSet<Uuid>,
     placed_by: PlacedBy,
     /// Inserts that the worker no longer waits for, by when they happen.
     late: BTreeMap<(u64, u64), Insert>,
@@ -66,6 +69,7 @@ impl Server {
             health: Health::Up,
             tables: ClickHouse::new(10_000, rollup),
             broken: None,
+            uncounted: BTreeSet::new(),
             placed_by: if by_time { PlacedBy::CorrectedTime } else { PlacedBy::BatchId },
             late: BTreeMap::new(),
             inserts: 0,
@@ -85,6 +89,9 @@ impl Server {
         dice: &mut Dice,
         tally: &mut Tally,
     ) -> Outcome {
+        if let Some(batch) = insert::looked_up(request) {
+            return self.look_up(batch, dice, tally);
+        }
         tally.count("insert");
         let insert = match insert::read(request, self.placed_by) {
             Ok(insert) => insert,
@@ -125,6 +132,22 @@ impl Server {
                 Outcome::Answer(Reply { status: 200, has_query_id: true, ..Reply::default() })
             }
         }
+    }
+
+    /// Whether the table has a batch. A batch of which a view failed is taken for known: the direct
+    /// sink asks for batches older than a minute, and what the rollup lacks of them it lacks for good.
+    fn look_up(&mut self, batch: Uuid, dice: &mut Dice, tally: &mut Tally) -> Outcome {
+        tally.count("look-up");
+        if self.health == Health::Down || self.health != Health::Up && dice.chance(20) {
+            return Outcome::Failed;
+        }
+        let (is_known, is_counted) = self.tables.has(batch);
+        if is_known && !is_counted {
+            tally.count("look-up of a batch whose view had failed");
+            self.uncounted.insert(batch);
+        }
+        let body = format!("{{\"known\":{}}}\n", u8::from(is_known)).into();
+        Outcome::Answer(Reply { status: 200, has_query_id: true, body, ..Reply::default() })
     }
 
     /// What the page sealed is what is inserted, row by row.
