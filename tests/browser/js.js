@@ -13,7 +13,10 @@ let owner;
  */
 function owned(wasm) {
   const me = (owner = {});
-  const mine = (call) => (...given) => (me === owner ? call(...given) : 0);
+  const mine =
+    (call) =>
+    (...given) =>
+      me === owner ? call(...given) : 0;
   const exports = Object.entries(wasm).filter(([name]) => name.startsWith("engine_"));
   return {
     ...Object.fromEntries(exports.map(([name, call]) => [name, mine(call)])),

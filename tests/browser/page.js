@@ -100,7 +100,10 @@ export class FakePage {
 
   #answer(request, head, pull) {
     const read = Promise.withResolvers();
-    const source = { pull: (body) => pull(body, read) || read.resolve(), cancel: () => read.resolve() };
+    const source = {
+      pull: (body) => pull(body, read) || read.resolve(),
+      cancel: () => read.resolve(),
+    };
     // Nothing is read ahead, so that the last pull is the tracker's own.
     const body = new ReadableStream(source, { highWaterMark: 0 });
     this.#unread.push(read.promise);
