@@ -133,11 +133,11 @@ export function start(wasm, config, queue, inTwo) {
     opened: (ok) => handle(OPENED, ok),
     stored: (write, bytes) => handle(STORED, write, bytes),
     adopted: (found) => handle(ADOPTED + found),
-    orphan(key, record) {
+    orphan(key, record, storedBytes) {
       let keep;
       run((wall, tick) => {
         putRecord(key, record);
-        keep = engine("orphan", wall, tick);
+        keep = engine("orphan", wall, tick, storedBytes);
       });
       return keep;
     },

@@ -34,7 +34,7 @@ const answer = (request) =>
 
 /**
  * `heard` is told what came of it, never while a call from outside is under way: `opened(ok)`,
- * `stored(write, bytes)`, `orphan(key, record)`, which says whether its journal is to be kept, and
+ * `stored(write, bytes)`, `orphan(key, record, storedBytes)`, which says whether its journal is to be kept, and
  * `adopted(found)`.
  */
 export function makeJournal(heard) {
@@ -136,14 +136,16 @@ export function makeJournal(heard) {
           if (!(await take(name))) continue;
           const store = transaction().objectStore(STORE);
           const range = rangeOf(key);
-          const [its, records] = await Promise.all([
+          const [its, stored] = await Promise.all([
             answer(store.getAllKeys(range)),
-            answer(store.getAll(range)).then((all) => Promise.all(all.map(unsqueezed))),
+            answer(store.getAll(range)),
           ]);
+          const records = await Promise.all(stored.map(unsqueezed));
           // Everything was let go meanwhile: it may be somebody else's.
           if (!locks.has(name)) break;
           for (const [at, record] of records.entries()) {
-            if (heard.orphan(new Uint8Array(its[at]), record)) found = ORPHANS;
+            const key = new Uint8Array(its[at]);
+            if (heard.orphan(key, record, stored[at].length)) found = ORPHANS;
           }
           if (found === ORPHANS) break;
           locks.get(name)();

@@ -93,15 +93,19 @@ export function pack(calls, from, beforeSend, tell) {
     tell(`property ${key} left out`, error);
   };
 
-  /** The properties as JSON; a property that has none is left out by itself. */
+  /** The properties as JSON; a property that has none, or is too long, is left out by itself. */
   const jsonOf = (properties) => {
     let json;
     try {
       json = JSON.stringify(properties);
     } catch {
+      // One of them is the reason.
+    }
+    if (!(json?.length <= STRING_UNITS)) {
       for (const key in properties) {
         try {
           json = JSON.stringify(properties[key], nested);
+          if (json?.length > STRING_UNITS) throw new RangeError("a text is too long");
           properties[key] = json && JSON.parse(json);
         } catch (error) {
           delete properties[key];

@@ -182,18 +182,18 @@ pub fn engine_record(bytes: usize) -> usize {
     })
 }
 
-/// A record of a journal that nobody held, where `engine_record` said. Whether it is this page's
-/// now.
+/// A record of a journal that nobody held, where `engine_record` said, which takes so many bytes as
+/// it is stored. Whether it is this page's now.
 #[wasm_bindgen]
 #[must_use]
-pub fn engine_orphan(wall: f64, tick: f64) -> bool {
+pub fn engine_orphan(wall: f64, tick: f64, record_bytes: u32) -> bool {
     with(|engine| {
         if let Some(tracker) = &mut engine.tracker
             && let Some((journal, rest)) = engine.record.split_first_chunk()
             && let Some((batch, record)) = rest.split_first_chunk()
         {
             let key = RecordKey { journal: Uuid(*journal), batch: Uuid(*batch) };
-            return tracker.handle_orphan(now(wall, tick), key, record);
+            return tracker.handle_orphan(now(wall, tick), key, record, record_bytes);
         }
         false
     })

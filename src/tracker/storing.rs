@@ -73,9 +73,16 @@ impl Tracker {
         self.hand_over();
     }
 
-    /// One record of a journal whose lock nobody held and which the shell holds now. Whether the
-    /// lock has to be kept: its batches are this page's now.
-    pub fn handle_orphan(&mut self, now: Now, key: RecordKey, record: &[u8]) -> bool {
+    /// One record of a journal whose lock nobody held and which the shell holds now, and how many
+    /// bytes it takes as it is stored. Whether the lock has to be kept: its batches are this page's
+    /// now.
+    pub fn handle_orphan(
+        &mut self,
+        now: Now,
+        key: RecordKey,
+        record: &[u8],
+        record_bytes: u32,
+    ) -> bool {
         self.observe(now);
         if !self.journal.is_held() {
             return false;
@@ -96,7 +103,7 @@ impl Tracker {
         for batch in &mut batches {
             let mut entry = Entry::new(core::mem::take(batch), Hold::Free);
             entry.key = key;
-            entry.saved = Saved::Yes(StoreId::default(), record.len() as u32);
+            entry.saved = Saved::Yes(StoreId::default(), record_bytes);
             // Nobody knows what has become of its tries.
             entry.unanswered = true;
             self.stats.adopted += u64::from(entry.batch.rows);

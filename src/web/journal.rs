@@ -35,7 +35,7 @@ pub trait Heard: Clone + 'static {
     /// A write takes so many bytes; 0 when it failed.
     fn stored(&self, id: StoreId, record_bytes: u32);
     /// A record of a journal that nobody held. Whether that journal is to be kept.
-    fn orphan(&self, key: RecordKey, record: &[u8]) -> bool;
+    fn orphan(&self, key: RecordKey, record: &[u8], record_bytes: u32) -> bool;
     /// Journals were looked for.
     fn adopted(&self, found: Found);
 }
@@ -60,10 +60,10 @@ impl Journal {
         let stored = move |id, bytes| it.stored(StoreId(id), bytes);
         set("stored", Closure::<dyn Fn(u32, u32)>::new(stored).into_js_value());
         let it = heard.clone();
-        let orphan = move |key: Uint8Array, record: Uint8Array| {
-            read_key(&key).is_some_and(|key| it.orphan(key, &record.to_vec()))
+        let orphan = move |key: Uint8Array, record: Uint8Array, record_bytes: u32| {
+            read_key(&key).is_some_and(|key| it.orphan(key, &record.to_vec(), record_bytes))
         };
-        let orphan = Closure::<dyn Fn(Uint8Array, Uint8Array) -> bool>::new(orphan);
+        let orphan = Closure::<dyn Fn(Uint8Array, Uint8Array, u32) -> bool>::new(orphan);
         set("orphan", orphan.into_js_value());
         let adopted = move |found| heard.adopted(found_by(found));
         set("adopted", Closure::<dyn Fn(u32)>::new(adopted).into_js_value());

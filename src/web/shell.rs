@@ -315,8 +315,8 @@ impl Heard for Ears {
         self.tell(|core, now| core.handle_stored(now, id, record_bytes));
     }
 
-    fn orphan(&self, key: RecordKey, record: &[u8]) -> bool {
-        self.tell(|core, now| core.handle_orphan(now, key, record))
+    fn orphan(&self, key: RecordKey, record: &[u8], record_bytes: u32) -> bool {
+        self.tell(|core, now| core.handle_orphan(now, key, record, record_bytes))
     }
 
     fn adopted(&self, found: Found) {

@@ -806,7 +806,8 @@ impl World {
             keys.iter().map(|key| (*key, self.browser.records[key].clone())).collect();
         let mut keep = false;
         for (key, record) in &records {
-            keep |= self.call(id, |tracker, now| tracker.handle_orphan(now, *key, record));
+            let bytes = record.len() as u32;
+            keep |= self.call(id, |tracker, now| tracker.handle_orphan(now, *key, record, bytes));
         }
         self.tell(|| format!("{id:?} adopts {keep} {}", short(&keys)));
         if keep {

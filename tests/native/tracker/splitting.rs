@@ -166,7 +166,7 @@ fn a_batch_in_storage_is_not_split_while_storage_fails() {
 fn an_adopted_batch_is_never_split() {
     let mut shell = storing();
     for (key, record) in journal(0, 4) {
-        assert!(shell.tracker.handle_orphan(shell.now(), key, &record));
+        assert!(shell.orphan(key, &record));
     }
     shell.drain();
     answer(&mut shell, 413, TOO_LARGE);
