@@ -31,6 +31,9 @@ async function openWarm(browser, type, life, options) {
   return page;
 }
 
+/** Not until `load`, which a page out of the bfcache does not have again. */
+const goBack = (page) => page.goBack({ waitUntil: "commit" });
+
 test("a renderer that crashes 250 ms after 50 events", async (t) => {
   const profile = faults.profile(t);
   const browser = await openBrowser(t, profile);
@@ -195,8 +198,10 @@ test("back and forward through the bfcache, a second tab open", async (t) => {
     // A new page looks for journals that nobody holds; it must not put the other one out.
     const second = await openWarm(browser, "bfcache", `second ${turn}`);
     lives[`second ${turn}`] = 1;
-    await page.goBack({ waitUntil: "commit" });
-    assert.equal(await page.evaluate(() => window.restored), turn, "it came out of the bfcache");
+    await goBack(page);
+    await until("it came out of the bfcache", () =>
+      page.evaluate((turn) => window.restored === turn, turn),
+    );
     await trackNext(page, 10);
     tracked += 10;
     await second.close();
@@ -228,7 +233,7 @@ test("a page back from the bfcache, its journal adopted meanwhile", async (t) =>
   await page.goto(`${faults.origin}/other`);
   const second = await faults.open(browser, "bfcache-adopted", "second");
   proxy.always(pass);
-  await page.goBack({ waitUntil: "commit" });
+  await goBack(page);
   await trackNext(page, 10);
   await flush(page);
   await faults.exactlyOnce("bfcache-adopted", { one: 61 }, [page, second]);
@@ -250,13 +255,11 @@ test("storage that is full goes on from memory, and is used again when there is 
     await trackNext(page, 50);
     await lasts(WRITTEN_MS);
   }
-  const storage = () => page.evaluate(() => tally.stats().storage);
-  assert.equal(await storage(), "memory");
   await flush(page);
   await faults.exactlyOnce("full", { one: 250 }, [page]);
   await quota(undefined);
   await trackNext(page, 50);
-  await until("it is stored", async () => (await storage()) === "indexeddb", 200);
+  await until("storage is used again", () => storage("indexeddb"));
   await lasts(WRITTEN_MS);
   await browser.kill();
   const again = await openBrowser(t, profile);
