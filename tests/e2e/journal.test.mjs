@@ -251,10 +251,12 @@ test("storage that is full goes on from memory, and is used again when there is 
   // 0 would be no override.
   await quota(1);
   await faults.begin(page, "full", "one");
+  const storage = (is) => page.evaluate((is) => tally.stats().storage === is, is);
   for (let burst = 0; burst < 5; burst++) {
     await trackNext(page, 50);
     await lasts(WRITTEN_MS);
   }
+  await until("memory has to do", () => storage("memory"));
   await flush(page);
   await faults.exactlyOnce("full", { one: 250 }, [page]);
   await quota(undefined);
