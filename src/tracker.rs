@@ -390,12 +390,6 @@ impl Tracker {
         (!self.buffer.is_empty()).then(|| self.buffer.id())
     }
 
-    /// The last tick that it was told.
-    #[must_use]
-    pub const fn tick(&self) -> TickMs {
-        self.now.tick
-    }
-
     /// All counters.
     #[must_use]
     pub const fn stats(&self) -> &Stats {

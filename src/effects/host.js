@@ -149,7 +149,7 @@ export function start(wasm, config, queue, inTwo) {
     call(Date.now(), began);
     for (let kind = 1; kind;) {
       // Its place first: the call may move the memory.
-      const at = engine("poll");
+      const at = engine("poll", began);
       if (!at) break;
       const told = [...new Uint32Array(wasm.memory.buffer, at, 8)];
       kind = told.shift();

@@ -22,7 +22,7 @@ async function beginningOf({ body }) {
 
 /**
  * Posts `body`; what came of it, always: `[status, text, retryAfter, exceptionCode, hasQueryId]`
- * with status 0 for no answer, and null for a header that is missing.
+ * with status 0 for no answer, 0 for a header that is missing and NaN for one that is no number.
  */
 export async function send(url, body, keepalive) {
   try {
@@ -38,8 +38,8 @@ export async function send(url, body, keepalive) {
     return [
       response.status,
       await beginningOf(response),
-      headers.get("Retry-After"),
-      headers.get("X-ClickHouse-Exception-Code"),
+      +headers.get("Retry-After"),
+      +headers.get("X-ClickHouse-Exception-Code"),
       headers.has("X-ClickHouse-Query-Id"),
     ];
   } catch {

@@ -245,7 +245,7 @@ pub fn engine_answer(
 /// other call but `engine_stats`, until it says 0. `@` is a place of bytes.
 ///
 /// ```text
-/// 0 wake     milliseconds from now, 2^32 - 1 for never
+/// 0 wake     milliseconds from `tick`, 2^32 - 1 for never
 /// 1 send     try, @id, rows, keepalive, @body, its bytes
 /// 2 flushed  flush, ok, delivered, dropped
 /// 3 dropped  reason, rows
@@ -259,7 +259,7 @@ pub fn engine_answer(
 /// An id has 16 bytes; a key is the journal's id and the batch's.
 #[wasm_bindgen]
 #[must_use]
-pub fn engine_poll() -> usize {
+pub fn engine_poll(tick: f64) -> usize {
     with(|engine| {
         let Some(tracker) = &mut engine.tracker else { return 0 };
         let output = tracker.poll_output();
@@ -268,8 +268,9 @@ pub fn engine_poll() -> usize {
         let key_at = key.journal.0.as_ptr() as u32;
         let [mut a, mut b, mut c, mut d, mut e, mut f] = [0; 6];
         let kind = match output {
-            Output::Wake(tick) => {
-                a = tick.since_ms(tracker.tick()).min(u32::MAX.into()) as u32;
+            Output::Wake(at) => {
+                // Not from the last tick that the tracker was told: a drain of nothing tells none.
+                a = at.since_ms(TickMs(tick as u64)).min(u32::MAX.into()) as u32;
                 0
             }
             Output::Send(send) => {

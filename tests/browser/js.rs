@@ -119,8 +119,6 @@ impl Js {
 
 impl Shell for Js {
     const ENDPOINT: &str = "https://tally.example";
-    // `Response.text` has no bound but the request's deadline.
-    const ENDLESS_MS: u32 = 30_000;
 
     async fn start(page: &Page, options: Options) -> Self {
         let numbers = [

@@ -84,7 +84,7 @@ export class FakePage {
   async count() {
     await Promise.all(this.#unread);
     // Chromium hands the end of a body on from task to task.
-    for (let task = 0; task < 4; task++) {
+    for (let task = 0; task < 12; task++) {
       await new Promise((resolve) => this.#real.setTimeout.call(globalThis, resolve));
     }
     return this.#requests.length;

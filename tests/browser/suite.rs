@@ -28,8 +28,6 @@ pub struct Flushed {
 pub trait Shell {
     /// Where its batches go.
     const ENDPOINT: &str;
-    /// How long it reads an answer whose body never ends.
-    const ENDLESS_MS: u32;
     /// Starts one under the page's write key; done when it could send.
     async fn start(page: &Page, options: Options) -> Self;
     /// Tracks an event of the entity `post`/`id`.
