@@ -424,10 +424,11 @@ async fn a_tracker_that_was_shut_down_and_dropped_is_gone() {
     assert!(shutdown.await.ok);
     page.count().await;
     assert_eq!(Rc::strong_count(&freed), 1, "its callback went with it");
-    // A tracker of an earlier test may have a timer; this one's went with it.
+    // A tracker of an earlier test may have set a timer here, and clears it; none is added.
     let timers = page.timers();
     page.leave();
-    assert_eq!((page.count().await, page.timers()), (1, timers));
+    assert_eq!(page.count().await, 1);
+    assert!(page.timers() <= timers);
 }
 
 /// What a query comes to when it is answered so.
