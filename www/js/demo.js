@@ -15,8 +15,11 @@ import { createTop } from "./top.js";
 // Short, so that a visitor sees the effect; the default is 10 s.
 const FLUSH_MS = 2000;
 const STATS_MS = 250;
-// Other visitors' events are seen this late; one's own at once.
+// Other visitors' events are seen this late.
 const READ_MS = 10_000;
+
+/** A batch is durable when the worker says so, and in the tables within a second of it. */
+const VISIBLE_MS = 1_000;
 
 const board = openBoard();
 try {
@@ -43,7 +46,7 @@ function start(init) {
       showStats();
       if (batch.outcome === "accepted") {
         announce(`${plural(batch.rows, "event")} stored`);
-        numbers.refresh();
+        setTimeout(numbers.refresh, VISIBLE_MS);
       }
       if (batch.outcome === "again") away();
     },
