@@ -53,10 +53,10 @@ pub const MUTANTS: &[Mutant] = &[
         "token_is_a_hash_of_what_is_inserted",
         &[change(
             "worker/src/insert.rs",
-            "    let token = id.to_text();",
-            "    let mut id = id;\n    \
-             id.0[10..].copy_from_slice(&xxh64::hash(block).to_le_bytes()[..6]);\n    \
-             let token = id.to_text();",
+            "    let token = token.to_text();",
+            "    let mut token = token;\n    \
+             token.0[10..].copy_from_slice(&crate::xxh64::hash(&body).to_le_bytes()[..6]);\n    \
+             let token = token.to_text();",
         )],
     ),
     // Rule 2: stored before sent, the open buffer within 100 ms, and only what is whole and ours
@@ -130,11 +130,18 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     code(
         "bfcache_page_does_not_hand_over",
-        &[change(
-            "src/tracker/storing.rs",
-            "            while let Some(entry) = self.outbox.take_saved() {",
-            "            while let Some(entry) = None::<alloc::boxed::Box<Entry>> {",
-        )],
+        &[
+            change(
+                "src/tracker/storing.rs",
+                "            while let Some(entry) = self.outbox.take_saved() {",
+                "            while let Some(entry) = None::<alloc::boxed::Box<Entry>> {",
+            ),
+            change(
+                "src/tracker/storing.rs",
+                "            self.outbox.entries_mut().for_each(|entry| entry.unanswered = true);\n",
+                "",
+            ),
+        ],
     ),
     code(
         "handed_over_before_it_is_stored",
@@ -228,8 +235,8 @@ pub const MUTANTS: &[Mutant] = &[
             ),
             change(
                 "worker/src/batch.rs",
-                "        if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS {",
-                "        if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS * 100 {",
+                "    if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS {",
+                "    if sent_at.since_ms(id_time) > limits::BATCH_AGE_MS * 100 {",
             ),
         ],
     ),

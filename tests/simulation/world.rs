@@ -1,6 +1,6 @@
 //! One run: tabs, browser, network and receiver, driven by one seeded queue of happenings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tallymark::answer::{Answer, Response, Word};
@@ -567,14 +567,20 @@ impl World {
         let in_flight_rows = u64::from(page.config.max_rows) * REQUESTS_AT_LEAVE as u64;
         let most_rows = u64::from(page.config.max_waiting_rows.max(page.config.max_rows));
         // What is in flight, and the open buffer, cannot be let go.
-        let batch_bytes =
+        let open_bytes =
             (page.config.max_bytes as usize).min(800 + 120 * page.config.max_rows as usize);
-        let most_bytes = page.config.journal_bytes as usize + (REQUESTS_AT_LEAVE + 1) * batch_bytes;
         if page.tracker.waiting() > most_rows + in_flight_rows {
             self.broken = Some(format!("{id:?}: {} rows in memory", page.tracker.waiting()));
-        } else if page.tracker.journal_bytes() > most_bytes {
-            self.broken =
-                Some(format!("{id:?}: {} bytes in storage", page.tracker.journal_bytes()));
+        }
+        let over = page.tracker.journal_bytes().saturating_sub(page.config.journal_bytes as usize);
+        if over > 0 {
+            let sent = self.sends.range((id, 0)..=(id, u32::MAX));
+            let sent: BTreeSet<Uuid> = sent.map(|(_, batch)| *batch).collect();
+            let in_flight = page.tracker.batches().filter(|batch| sent.contains(&batch.id));
+            let record_bytes = |batch: &Batch| batch.body.len() + RECORD_HEAD_BYTES + 24;
+            if over > open_bytes + in_flight.map(record_bytes).sum::<usize>() {
+                self.broken = Some(format!("{id:?}: {over} bytes too many in storage"));
+            }
         }
     }
 
