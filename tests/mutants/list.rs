@@ -247,9 +247,8 @@ pub const MUTANTS: &[Mutant] = &[
         "acknowledged_from_memory",
         &[change(
             "worker/src/insert.rs",
-            "        Err(line) => format!(\"insert: {line}\"),",
-            "        Err(line) if line.is_empty() => line,\n        \
-             Err(_) => return Answer::accepted(now, false),",
+            "        Inserted::Uncertain { line, .. } => busy(line),",
+            "        Inserted::Uncertain { .. } => Answer::accepted(now, false),",
         )],
     ),
     // Rule 9: limits.

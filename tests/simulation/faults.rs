@@ -43,10 +43,6 @@ impl World {
                     self.end(id, End::Close);
                 }
                 5..7 => {
-                    if self.dice.chance(15) {
-                        self.browser.mood = self.dice.pick(&[Mood::Refuses, Mood::Lies]);
-                        self.tally.count("storage fails at leaving");
-                    }
                     self.hide_over(id);
                     self.pages[id.0].state = State::Hidden;
                     let soon = self.dice.pick(&[0, 2_000]);
