@@ -105,7 +105,8 @@ export function pack(calls, from, beforeSend, tell) {
       for (const key in properties) {
         try {
           json = JSON.stringify(properties[key], nested);
-          if (json?.length > STRING_UNITS) throw new RangeError("a text is too long");
+          // With its quotes.
+          if (json?.length > STRING_UNITS + 2) throw new RangeError("a text is too long");
           properties[key] = json && JSON.parse(json);
         } catch (error) {
           delete properties[key];

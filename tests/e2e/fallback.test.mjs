@@ -34,7 +34,10 @@ const originWith = async (sources) => {
 };
 const strict = await originWith("'self'");
 const permissive = await originWith("'self' 'wasm-unsafe-eval'");
-const stack = await startStack(scope, { origins: [strict, permissive] });
+const stack = await startStack(scope, {
+  origins: [strict, permissive],
+  vars: { SINK: "direct" },
+});
 toWorker.target = stack.site;
 toClickHouse.target = stack.clickhouse;
 const browser = await launchChromium(scope);
