@@ -100,6 +100,17 @@ impl Table {
     }
 }
 
+/// What the tables have of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Has {
+    /// The source has its rows.
+    pub known: bool,
+    /// The source remembers its token.
+    pub remembered: bool,
+    /// The rollup has counted its rows.
+    pub counted: bool,
+}
+
 /// One events table with one rollup.
 #[derive(Debug)]
 pub struct ClickHouse {
@@ -148,9 +159,13 @@ impl ClickHouse {
         }
     }
 
-    /// Whether a batch's rows are in the table, and whether the rollup has counted them too.
-    pub fn has(&self, batch: Uuid) -> (bool, bool) {
-        (self.source.batches.contains(&batch), self.rollup.batches.contains(&batch))
+    /// What the tables have of a batch.
+    pub fn has(&self, batch: Uuid) -> Has {
+        Has {
+            known: self.source.batches.contains(&batch),
+            remembered: self.source.known.iter().any(|(_, token)| *token == batch),
+            counted: self.rollup.batches.contains(&batch),
+        }
     }
 
     /// How often each row is in the table.

@@ -44,9 +44,7 @@ pub fn read(request: &Request, placed_by: PlacedBy) -> Result<Insert, String> {
 
 /// The batch that a request asks for, if it asks whether the table has one.
 pub fn looked_up(request: &Request) -> Option<Uuid> {
-    let is_question = parameter(&request.url, "query").starts_with("SELECT%20count");
-    let batch = Uuid::parse(parameter(&request.url, "param_batch").as_bytes());
-    batch.filter(|_| is_question)
+    Uuid::parse(parameter(&request.url, "param_batch").as_bytes())
 }
 
 /// A parameter of a URL, as it stands there.

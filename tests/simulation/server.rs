@@ -1,6 +1,6 @@
 //! ClickHouse's HTTP interface over the model of its tables, with what may go wrong on the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
@@ -49,8 +49,6 @@ pub struct Server {
     pub tables: ClickHouse,
     /// What the worker sent that no worker may send.
     pub broken: Option<String>,
-    /// Batches that were taken for known although the rollup had not counted them.
-    pub uncounted: BTreeSet<Uuid>,
     placed_by: PlacedBy,
     /// Inserts that the worker no longer waits for, by when they happen.
     late: BTreeMap<(u64, u64), Insert>,
@@ -69,7 +67,6 @@ impl Server {
             health: Health::Up,
             tables: ClickHouse::new(10_000, rollup),
             broken: None,
-            uncounted: BTreeSet::new(),
             placed_by: if by_time { PlacedBy::CorrectedTime } else { PlacedBy::BatchId },
             late: BTreeMap::new(),
             inserts: 0,
@@ -134,19 +131,18 @@ impl Server {
         }
     }
 
-    /// Whether the table has a batch. A batch of which a view failed is taken for known: the direct
-    /// sink asks for batches older than a minute, and what the rollup lacks of them it lacks for good.
+    /// What the table has of a batch, and whether its token is remembered.
     fn look_up(&mut self, batch: Uuid, dice: &mut Dice, tally: &mut Tally) -> Outcome {
         tally.count("look-up");
         if self.health == Health::Down || self.health != Health::Up && dice.chance(20) {
             return Outcome::Failed;
         }
-        let (is_known, is_counted) = self.tables.has(batch);
-        if is_known && !is_counted {
+        let has = self.tables.has(batch);
+        if has.known && !has.counted {
             tally.count("look-up of a batch whose view had failed");
-            self.uncounted.insert(batch);
         }
-        let body = format!("{{\"known\":{}}}\n", u8::from(is_known)).into();
+        let (known, remembered) = (u8::from(has.known), u8::from(has.remembered));
+        let body = format!("{{\"known\":{known},\"remembered\":{remembered}}}\n").into();
         Outcome::Answer(Reply { status: 200, has_query_id: true, body, ..Reply::default() })
     }
 

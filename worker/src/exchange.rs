@@ -24,7 +24,7 @@ use crate::config::{Config, Environment, Problem};
 use crate::enrich::{Agent, Place, Sender, truncated_ip};
 use crate::events::{self, Receipt};
 use crate::health;
-use crate::insert;
+use crate::insert::{self, Found};
 use crate::limits;
 use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
@@ -155,8 +155,8 @@ enum State {
     Put,
     /// ClickHouse's answer to a look-up; the insert that follows it.
     LookUp(upstream::Request),
-    /// ClickHouse's answer to an insert.
-    Insert,
+    /// ClickHouse's answer to an insert of a batch that its table had already, or had not.
+    Insert { known: bool },
     /// The body with several queries; whether they are to be fetched anew.
     Queries(Grant, bool),
     /// ClickHouse's answer to the next of these queries.
@@ -358,7 +358,7 @@ impl Exchange {
     fn store(&mut self, next: Next) -> Step {
         let (state, step) = match next {
             Next::Put(put) => (State::Put, Step::Put(put)),
-            Next::Insert(insert) => (State::Insert, Step::Fetch(insert)),
+            Next::Insert(insert) => (State::Insert { known: false }, Step::Fetch(insert)),
             Next::LookUp { question, insert } => (State::LookUp(insert), Step::Fetch(question)),
         };
         self.state = state;
@@ -419,12 +419,15 @@ impl Exchange {
     /// This came of the fetch.
     pub fn upstream(&mut self, outcome: &Outcome) -> Step {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::LookUp(insert) => match insert::is_known(outcome) {
-                Ok(true) => self.settled(Answer::accepted(self.now, true)),
-                Ok(false) => self.store(Next::Insert(insert)),
+            State::LookUp(insert) => match insert::found(outcome) {
+                Ok(Found::Forgotten) => self.settled(Answer::accepted(self.now, true)),
+                Ok(found) => {
+                    self.state = State::Insert { known: found == Found::Remembered };
+                    Step::Fetch(insert)
+                }
                 Err(line) => self.settled(insert::busy(format!("look-up: {line}"))),
             },
-            State::Insert => self.settled(insert::answer(outcome, self.now)),
+            State::Insert { known } => self.settled(insert::answer(outcome, self.now, known)),
             State::Health => self.ask_shards(health::clickhouse(outcome)),
             State::Query(mut pending) => {
                 let worker = Rc::clone(&self.worker);
@@ -707,10 +710,10 @@ mod tests {
         let step = refused.body(b"\x01\x01\x04name\x06String\x04view");
         assert_eq!(told(step), (400, "bad_block".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert;
+        inserting.state = State::Insert { known: false };
         assert_eq!(told(inserting.upstream(&Outcome::TimedOut)), (503, "busy".into()));
         let mut inserting = exchange();
-        inserting.state = State::Insert;
+        inserting.state = State::Insert { known: false };
         assert_eq!(told(inserting.upstream(&rows(""))), (202, String::new()));
     }
 
@@ -745,19 +748,29 @@ mod tests {
         }
     }
 
+    /// What a look-up finds.
+    const NOTHING: &str = "{\"known\":0,\"remembered\":0}\n";
+    const REMEMBERED: &str = "{\"known\":1,\"remembered\":1}\n";
+    const FORGOTTEN: &str = "{\"known\":1,\"remembered\":0}\n";
+
     #[test]
-    fn d13_an_older_batch_is_inserted_only_once_it_is_not_found() {
+    fn d13_an_older_batch_is_inserted_unless_its_table_has_it_and_forgot_its_token() {
         let insert = upstream::Request::new(worker().config().unwrap(), &reader(), &[]);
         let looking = |outcome: &Outcome| {
             let mut exchange = exchange();
             begin(&mut exchange, "POST", &batch_path());
             exchange.state = State::LookUp(insert.clone());
-            exchange.upstream(outcome)
+            let step = exchange.upstream(outcome);
+            (exchange, step)
         };
-        let Step::Respond(known) = looking(&rows("{\"known\":1}\n")) else { panic!() };
-        assert_eq!(known.body, format!("{{\"now\":{NOW},\"known\":true}}").as_bytes());
-        assert_eq!(looking(&rows("{\"known\":0}\n")), Step::Fetch(insert.clone()));
-        assert_eq!(told(looking(&Outcome::TimedOut)), (503, "busy".into()));
+        let accepted = |known| (202, format!("{{\"now\":{NOW},\"known\":{known}}}"));
+        assert_eq!(body_of(looking(&rows(FORGOTTEN)).1), accepted(true));
+        for (found, known) in [(NOTHING, false), (REMEMBERED, true)] {
+            let (mut exchange, step) = looking(&rows(found));
+            assert_eq!(step, Step::Fetch(insert.clone()));
+            assert_eq!(body_of(exchange.upstream(&rows(""))), accepted(known));
+        }
+        assert_eq!(told(looking(&Outcome::TimedOut).1), (503, "busy".into()));
     }
 
     #[test]
@@ -852,9 +865,9 @@ mod tests {
             exchange
         };
         let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
-        assert_eq!(body_of(looking().upstream(&rows("{\"known\":1}\n"))), (202, taken.into()));
+        assert_eq!(body_of(looking().upstream(&rows(FORGOTTEN))), (202, taken.into()));
         let mut unknown = looking();
-        assert_eq!(token(&unknown.upstream(&rows("{\"known\":0}\n"))), ID);
+        assert_eq!(token(&unknown.upstream(&rows(NOTHING))), ID);
         assert_eq!(body_of(unknown.upstream(&rows(""))), (202, taken.into()));
         assert_eq!(told(looking().upstream(&Outcome::TimedOut)), (503, "busy".into()));
     }

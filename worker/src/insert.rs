@@ -56,13 +56,20 @@ fn with_settings(
     request
 }
 
-/// Asks whether the table has the batch: a token is remembered for as many inserts as the table's
-/// window has, so a batch that is not young is looked for by its id.
+/// Asks whether the table has the batch, and whether its token is still remembered: a batch that is
+/// not young is looked for by its id, because a table remembers the tokens of its last inserts only.
+///
+/// The month keeps ClickHouse from reading the whole table for what came since; an id is at most a
+/// day older than its batch's arrival.
 #[must_use]
 pub fn look_up(config: &Config, table: &str, batch: Uuid) -> Request {
+    let relied_on = limits::TOKENS_RELIED_ON;
     let statement = format!(
-        "SELECT count() > 0 AS known FROM {table} WHERE batch_id = {{batch:UUID}} \
-         FORMAT JSONEachRow"
+        "WITH (SELECT min(received_at) FROM {table} WHERE batch_id = {{batch:UUID}}) AS first \
+         SELECT first > 0 AS known, known AND (SELECT count() FROM (\
+         SELECT DISTINCT batch_id FROM {table} WHERE first > 0 AND received_at >= first \
+         AND toYYYYMM(UUIDv7ToDateTime(batch_id)) >= toYYYYMM(first - INTERVAL 2 DAY) \
+         LIMIT {relied_on})) < {relied_on} AS remembered FORMAT JSONEachRow"
     );
     let batch = batch.to_text();
     let batch = std::str::from_utf8(&batch).unwrap_or_default();
@@ -72,14 +79,27 @@ pub fn look_up(config: &Config, table: &str, batch: Uuid) -> Request {
     request
 }
 
-/// Whether the batch is there.
+/// What a look-up finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The table has nothing of the batch.
+    Nothing,
+    /// The table has it, and drops it by its token when it is inserted again. It has to be: a view
+    /// may have failed at the first try, and only another insert makes that good.
+    Remembered,
+    /// The table has it, and might take it a second time.
+    Forgotten,
+}
+
+/// Reads the answer to [`look_up`].
 ///
 /// # Errors
-/// A line for the operator's log: it is not known, and nothing may be inserted.
-pub fn is_known(outcome: &Outcome) -> Result<bool, String> {
+/// A line for the operator's log: nothing is known, and nothing may be inserted.
+pub fn found(outcome: &Outcome) -> Result<Found, String> {
     match outcome.success()?.body.trim_ascii_end() {
-        b"{\"known\":1}" => Ok(true),
-        b"{\"known\":0}" => Ok(false),
+        br#"{"known":0,"remembered":0}"# => Ok(Found::Nothing),
+        br#"{"known":1,"remembered":1}"# => Ok(Found::Remembered),
+        br#"{"known":1,"remembered":0}"# => Ok(Found::Forgotten),
         _ => Err("ClickHouse's answer to the look-up is not one".into()),
     }
 }
@@ -104,11 +124,11 @@ pub fn outcome(outcome: &Outcome) -> Inserted {
     }
 }
 
-/// What the client is told.
+/// What the client is told; `known` when the table had the batch already.
 #[must_use]
-pub fn answer(of: &Outcome, now: UnixMs) -> Answer {
+pub fn answer(of: &Outcome, now: UnixMs, known: bool) -> Answer {
     match outcome(of) {
-        Inserted::Accepted => Answer::accepted(now, false),
+        Inserted::Accepted => Answer::accepted(now, known),
         Inserted::Refused(code) => Answer::from(Refusal::new(
             Code::BadBlock,
             format!("ClickHouse refuses the block with code {code}"),
@@ -173,33 +193,39 @@ mod tests {
         let request = look_up(&config(), "events", id);
         assert_eq!(
             request.url,
-            "http://ch.test:8123/?database=tallymark\
-             &query=SELECT%20count%28%29%20%3E%200%20AS%20known%20FROM%20events%20WHERE%20\
-             batch_id%20%3D%20%7Bbatch%3AUUID%7D%20FORMAT%20JSONEachRow\
+            "http://ch.test:8123/?database=tallymark&query=\
+             WITH%20%28SELECT%20min%28received_at%29%20FROM%20events%20\
+             WHERE%20batch_id%20%3D%20%7Bbatch%3AUUID%7D%29%20AS%20first%20\
+             SELECT%20first%20%3E%200%20AS%20known%2C%20\
+             known%20AND%20%28SELECT%20count%28%29%20FROM%20%28\
+             SELECT%20DISTINCT%20batch_id%20FROM%20events%20\
+             WHERE%20first%20%3E%200%20AND%20received_at%20%3E%3D%20first%20\
+             AND%20toYYYYMM%28UUIDv7ToDateTime%28batch_id%29%29%20%3E%3D%20\
+             toYYYYMM%28first%20-%20INTERVAL%202%20DAY%29%20\
+             LIMIT%2050000%29%29%20%3C%2050000%20AS%20remembered%20FORMAT%20JSONEachRow\
              &param_batch=0198c9a0-0000-7000-8000-000000000001"
         );
         assert_eq!(request.headers[0], ("x-clickhouse-user", "reader".to_owned()));
     }
 
     #[test]
-    fn only_a_whole_answer_tells_whether_a_batch_is_known() {
+    fn only_a_whole_answer_tells_what_a_table_has() {
         let told = |body: &str| {
             let body = body.into();
             let reply = Reply { status: 200, has_query_id: true, body, ..Reply::default() };
-            is_known(&Outcome::Answer(reply))
+            found(&Outcome::Answer(reply))
         };
-        assert_eq!(told("{\"known\":1}\n"), Ok(true));
-        assert_eq!(told("{\"known\":0}\n"), Ok(false));
+        assert_eq!(told("{\"known\":0,\"remembered\":0}\n"), Ok(Found::Nothing));
+        assert_eq!(told("{\"known\":1,\"remembered\":1}\n"), Ok(Found::Remembered));
+        assert_eq!(told("{\"known\":1,\"remembered\":0}\n"), Ok(Found::Forgotten));
         let strange = Err("ClickHouse's answer to the look-up is not one".to_owned());
         assert_eq!(told(""), strange);
-        assert_eq!(
-            is_known(&Outcome::TimedOut),
-            Err("ClickHouse did not answer in time".to_owned())
-        );
+        assert_eq!(told("{\"known\":1}\n"), strange);
+        assert_eq!(found(&Outcome::TimedOut), Err("ClickHouse did not answer in time".to_owned()));
     }
 
     fn told(outcome: &Outcome) -> (u16, String, Option<String>) {
-        let answer = answer(outcome, UnixMs(NOW));
+        let answer = answer(outcome, UnixMs(NOW), false);
         (answer.status, String::from_utf8(answer.body).unwrap(), answer.log)
     }
 

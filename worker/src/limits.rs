@@ -192,6 +192,10 @@ pub const KNOWN_MARGIN_MS: i64 = 3_600_000;
 /// the tables' deduplication windows for sure.
 pub const LOOK_UP_AGE_MS: i64 = 60_000;
 
+/// A table is relied on to remember the tokens of so many batches that came last: half of the window
+/// that `worker/schema` gives it.
+pub const TOKENS_RELIED_ON: u32 = 50_000;
+
 /// How far ahead of its making a new rollup's view begins, in milliseconds: the view must be there
 /// by then, and the edge's clock may run ahead of the server's by less.
 pub const MIGRATE_AHEAD_MS: u32 = 5_000;

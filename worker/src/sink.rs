@@ -67,7 +67,7 @@ pub enum Next {
     Put(Put),
     /// It is inserted.
     Insert(Request),
-    /// ClickHouse is asked whether it has it, and if not, it is inserted.
+    /// ClickHouse is asked whether it has it, and unless it might take it twice, it is inserted.
     LookUp {
         /// The question.
         question: Request,
