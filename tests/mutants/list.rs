@@ -240,6 +240,22 @@ pub const MUTANTS: &[Mutant] = &[
             ),
         ],
     ),
+    code(
+        "older_batch_not_looked_up",
+        &[change(
+            "worker/src/sink.rs",
+            "    if age_ms <= limits::LOOK_UP_AGE_MS {",
+            "    if age_ms <= limits::LOOK_UP_AGE_MS * 10_000 {",
+        )],
+    ),
+    code(
+        "stored_batch_taken_for_counted",
+        &[change(
+            "worker/src/exchange.rs",
+            "                Ok(Found::Forgotten) => self",
+            "                Ok(Found::Forgotten | Found::Remembered) => self",
+        )],
+    ),
     // Rules 6 and 8: placement by sealed bytes, windows on every target, durable before accepted.
     world("placed_by_corrected_time"),
     world("window_on_source_only"),

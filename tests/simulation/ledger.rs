@@ -1,6 +1,6 @@
 //! What was promised for each event, and whether it was kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tallymark::error::DropReason;
 use tallymark::rng::Uuid;
@@ -104,7 +104,7 @@ impl Ledger {
     pub fn check(&self, receiver: &Receiver, tally: &mut Tally) -> Result<(), String> {
         let mut found = vec![0_u32; self.events.len()];
         let tables = &receiver.server.tables;
-        self.check_rollup(tables, tally)?;
+        self.check_rollup(tables, &receiver.server.uncounted, tally)?;
         for (row, &times) in tables.rows() {
             if times != 1 {
                 let event = self.events.get(row.event.saturating_sub(FIRST) as usize);
@@ -124,8 +124,13 @@ impl Ledger {
     }
 
     /// The rollup has counted each row of the table once. One that was given up may be missing: a
-    /// view that failed is made good by a retry, and there was none.
-    fn check_rollup(&self, table: &ClickHouse, tally: &mut Tally) -> Result<(), String> {
+    /// view that failed is made good by a retry, and there was none, or it came too late.
+    fn check_rollup(
+        &self,
+        table: &ClickHouse,
+        uncounted: &BTreeSet<Uuid>,
+        tally: &mut Tally,
+    ) -> Result<(), String> {
         for (row, times) in table.counted() {
             if *times != 1 || !table.rows().contains_key(row) {
                 let event = self.events.get(row.event.saturating_sub(FIRST) as usize);
@@ -134,7 +139,8 @@ impl Ledger {
         }
         for row in table.rows().keys().filter(|row| !table.counted().contains_key(row)) {
             let event = row.event.checked_sub(FIRST).and_then(|at| self.events.get(at as usize));
-            if let Some(event) = event.filter(|event| !event.dropped) {
+            let is_late = |batch: Option<Uuid>| batch.is_some_and(|it| uncounted.contains(&it));
+            if let Some(event) = event.filter(|event| !event.dropped && !is_late(event.batch)) {
                 self.excuse(event, &mut Tally::default())
                     .map_err(|why| format!("the rollup did not count {row:?}: {why}"))?;
             }

@@ -1,6 +1,6 @@
 //! ClickHouse's HTTP interface over the model of its tables, with what may go wrong on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
@@ -49,6 +49,8 @@ pub struct Server {
     pub tables: ClickHouse,
     /// What the worker sent that no worker may send.
     pub broken: Option<String>,
+    /// Batches that the rollup has not counted and can no longer: their tokens are forgotten.
+    pub uncounted: BTreeSet<Uuid>,
     placed_by: PlacedBy,
     /// Inserts that the worker no longer waits for, by when they happen.
     late: BTreeMap<(u64, u64), Insert>,
@@ -67,6 +69,7 @@ impl Server {
             health: Health::Up,
             tables: ClickHouse::new(10_000, rollup),
             broken: None,
+            uncounted: BTreeSet::new(),
             placed_by: if by_time { PlacedBy::CorrectedTime } else { PlacedBy::BatchId },
             late: BTreeMap::new(),
             inserts: 0,
@@ -140,6 +143,10 @@ impl Server {
         let has = self.tables.has(batch);
         if has.known && !has.counted {
             tally.count("look-up of a batch whose view had failed");
+        }
+        if has.known && !has.remembered {
+            tally.count("look-up of a batch whose token is forgotten");
+            self.uncounted.extend((!has.counted).then_some(batch));
         }
         let (known, remembered) = (u8::from(has.known), u8::from(has.remembered));
         let body = format!("{{\"known\":{known},\"remembered\":{remembered}}}\n").into();
