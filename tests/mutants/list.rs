@@ -285,6 +285,30 @@ pub const MUTANTS: &[Mutant] = &[
         )],
     ),
     code(
+        "dropped_within_the_limit_in_memory",
+        &[change(
+            "src/tracker.rs",
+            "            tracker.waiting() > tracker.config.max_waiting_rows.into()\n",
+            "            tracker.waiting() > u64::from(tracker.config.max_waiting_rows) / 2\n",
+        )],
+    ),
+    code(
+        "dropped_within_the_limit_on_storage",
+        &[change(
+            "src/tracker.rs",
+            "            tracker.journal_bytes() > tracker.config.journal_bytes as usize",
+            "            tracker.journal_bytes() > tracker.config.journal_bytes as usize / 4",
+        )],
+    ),
+    code(
+        "dropped_before_the_horizon",
+        &[change(
+            "src/tracker.rs",
+            "        let horizon = self.now.wall.plus_ms(-BATCH_AGE_MS);",
+            "        let horizon = self.now.wall.plus_ms(-BATCH_AGE_MS / 2);",
+        )],
+    ),
+    code(
         "dropped_without_a_count",
         &[change(
             "src/tracker.rs",

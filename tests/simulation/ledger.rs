@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use tallymark::error::DropReason;
 use tallymark::rng::Uuid;
 
 use crate::browser::PageId;
@@ -40,6 +39,8 @@ pub struct Ledger {
     pub events: Vec<Tracked>,
     batches: HashMap<Uuid, Vec<u64>>,
     dropped: HashSet<Uuid>,
+    /// Of each half, the batch that it is a half of.
+    wholes: HashMap<Uuid, Uuid>,
     pub deaths: HashMap<PageId, Death>,
 }
 
@@ -89,15 +90,15 @@ impl Ledger {
         }
     }
 
-    /// Whether the receiver has given reason to drop the batch.
-    pub fn is_justified(&self, batch: Uuid, reason: DropReason, receiver: &Receiver) -> bool {
-        let said = |status| receiver.said.contains(&(batch, status));
-        match reason {
-            DropReason::TOO_LARGE => said(413),
-            reason if reason.name() == "refused_bad_key" => said(401),
-            reason if reason.number() >= 32 => false,
-            _ => true,
-        }
+    /// These are halves of a batch that its receiver finds too large.
+    pub fn split(&mut self, whole: Uuid, half: Uuid) {
+        self.wholes.insert(half, whole);
+    }
+
+    /// Whether the receiver has given reason to drop the batch, or its whole.
+    pub fn is_refused(&self, batch: Uuid, status: u16, receiver: &Receiver) -> bool {
+        let said = |batch| receiver.said.contains(&(batch, status));
+        said(batch) || self.wholes.get(&batch).is_some_and(|whole| said(*whole))
     }
 
     /// Holds both tables against what was tracked.

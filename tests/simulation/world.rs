@@ -98,6 +98,8 @@ pub struct World {
     /// The batch whose answer is being told: a half of it may be dropped before anybody sees it.
     answered: Option<Uuid>,
     sends: BTreeMap<(PageId, u32), Uuid>,
+    /// The largest record that each batch was in.
+    record_bytes: BTreeMap<Uuid, usize>,
 }
 
 impl World {
@@ -128,6 +130,7 @@ impl World {
             leaving: false,
             answered: None,
             sends: BTreeMap::new(),
+            record_bytes: BTreeMap::new(),
             dice,
         };
         world.plan();

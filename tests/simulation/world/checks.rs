@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use tallymark::error::DropReason;
 use tallymark::journal::{RECORD_HEAD_BYTES, RecordKey};
-use tallymark::limits::{REQUESTS_AT_LEAVE, STORE_TIMEOUT_MS};
+use tallymark::limits::{BATCH_AGE_MS, REQUESTS_AT_LEAVE, STORE_TIMEOUT_MS};
 use tallymark::outbox::{Batch, SendId};
 use tallymark::rng::Uuid;
-use tallymark::tracker::Report;
+use tallymark::tracker::{OnFailure, Report};
 
 use super::World;
 use super::words::short;
@@ -35,8 +36,7 @@ impl World {
         let in_flight_rows = u64::from(page.config.max_rows) * REQUESTS_AT_LEAVE as u64;
         let most_rows = u64::from(page.config.max_waiting_rows.max(page.config.max_rows));
         // What is in flight, and the open buffer, cannot be let go.
-        let open_bytes =
-            (page.config.max_bytes as usize).min(800 + 120 * page.config.max_rows as usize);
+        let open_bytes = (page.config.max_bytes as usize).min(bytes_at_most(page.config.max_rows));
         if page.tracker.waiting() > most_rows + in_flight_rows {
             self.broken = Some(format!("{id:?}: {} rows in memory", page.tracker.waiting()));
         }
@@ -56,14 +56,56 @@ impl World {
         self.tell(|| format!("{id:?} {}", short(report)));
         match report {
             Report::Dropped { reason, batch: Some(batch), .. } => {
-                if !self.ledger.is_justified(*batch, *reason, &self.receiver) {
-                    self.broken = Some(format!("{id:?}: dropped as {reason:?}, which nobody said"));
+                if !self.is_reason(id, *batch, *reason) {
+                    self.broken = Some(format!("{id:?}: dropped as {reason:?} for no reason"));
                 }
                 self.tally.count(&reason.name());
                 let whole = self.answered.filter(|_| !self.ledger.knows(*batch));
                 self.ledger.drop_batch(whole.unwrap_or(*batch));
             }
             Report::Dropped { .. } | Report::Flushed(_) => {}
+        }
+    }
+
+    /// Whether a page may drop a batch as this. What a limit drops is for [`World::check_drops`].
+    fn is_reason(&self, id: PageId, batch: Uuid, reason: DropReason) -> bool {
+        let page = &self.pages[id.0];
+        let said = |status| self.ledger.is_refused(batch, status, &self.receiver);
+        let age_ms = |time| page.now(self.tick, self.slept_ms).wall.since_ms(time);
+        match reason {
+            DropReason::QUEUE_FULL | DropReason::STORAGE_FULL => true,
+            DropReason::TOO_OLD => {
+                said(410) || batch.v7_time().is_some_and(|time| age_ms(time) > BATCH_AGE_MS)
+            }
+            DropReason::TOO_LARGE | DropReason::REFUSED_UNCERTAIN => said(413),
+            DropReason::DISCARDED => page.config.on_failure == OnFailure::Discard,
+            reason => reason.name() == "refused_bad_key" && said(401),
+        }
+    }
+
+    /// What a limit has dropped had to go: with the last of it the page would still be over. The last
+    /// is told first.
+    pub(super) fn check_drops(&mut self, id: PageId, reports: &[Report]) {
+        let page = &self.pages[id.0];
+        let mut rows = page.tracker.waiting();
+        let mut bytes = page.tracker.journal_bytes();
+        let (mut queue_is_over, mut storage_is_over) = (None, None);
+        for report in reports {
+            let Report::Dropped { reason, rows: dropped, batch: Some(batch) } = report else {
+                continue;
+            };
+            rows += u64::from(*dropped);
+            let record_bytes = self.record_bytes.get(batch).copied().unwrap_or_default();
+            bytes += record_bytes.max(bytes_at_most(*dropped));
+            if *reason == DropReason::QUEUE_FULL {
+                queue_is_over.get_or_insert(rows > page.config.max_waiting_rows.into());
+            }
+            if *reason == DropReason::STORAGE_FULL {
+                storage_is_over.get_or_insert(bytes > page.config.journal_bytes as usize);
+            }
+        }
+        if queue_is_over == Some(false) || storage_is_over == Some(false) {
+            self.broken = Some(format!("{id:?}: dropped within the limit: {}", short(&reports)));
         }
     }
 
@@ -89,4 +131,9 @@ impl World {
             self.broken = Some(format!("{id:?}: sent a batch that is not in storage"));
         }
     }
+}
+
+/// Bytes of a block of so many of the simulation's events, at most.
+const fn bytes_at_most(rows: u32) -> usize {
+    800 + 120 * rows as usize
 }

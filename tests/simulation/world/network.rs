@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tallymark::destination::Destination;
-use tallymark::limits::REQUEST_TIMEOUT_MS;
+use tallymark::limits::{BATCH_AGE_MS, REQUEST_TIMEOUT_MS};
 use tallymark::tracker::Send;
 
 use super::{Happening, World};
@@ -56,6 +56,10 @@ impl World {
             Destination::Worker { endpoint, key }.url("events", send.batch, now).into();
         self.tell(|| format!("{id:?} sends {}", &url[url.find("&id=").unwrap_or(0)..]));
         self.check_stored_before_sent(id, send.id, &url);
+        if send.batch.v7_time().is_some_and(|time| now.since_ms(time) > BATCH_AGE_MS) {
+            self.broken =
+                Some(format!("{id:?}: sent a batch that its receiver may have forgotten"));
+        }
         let arrive = |answered| Happening::Arrive {
             page: id,
             send: send.id,

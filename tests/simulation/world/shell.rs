@@ -114,10 +114,14 @@ impl World {
     }
 
     pub(super) fn drain(&mut self, id: PageId) {
+        let mut reports = Vec::new();
         loop {
             match self.pages[id.0].tracker.poll_output() {
                 Output::Send(send) => self.send(id, &send),
-                Output::Report(report) => self.report(id, &report),
+                Output::Report(report) => {
+                    self.report(id, &report);
+                    reports.push(report);
+                }
                 Output::Open(journal) => self.after(80, Happening::Opened(id, journal)),
                 Output::Store(store) => {
                     let record = self.pages[id.0].tracker.record(store.key);
@@ -142,6 +146,7 @@ impl World {
         } else if page.storing_since.is_none() {
             page.storing_since = Some(self.tick);
         }
+        self.check_drops(id, &reports);
         self.check_limits(id);
     }
 
@@ -167,6 +172,7 @@ impl World {
         for batch in page.tracker.batches() {
             if !self.ledger.knows(batch.id) {
                 self.tally.count("half of a split");
+                self.ledger.split(whole, batch.id);
                 self.ledger.note(batch.id, &batch.body, false);
             }
         }

@@ -15,6 +15,12 @@ impl World {
         self.tell(|| {
             format!("{id:?} begins {}", short(&operation).chars().take(150).collect::<String>())
         });
+        if let Operation::Store(_, record) = &operation {
+            for (batch, _) in blocks_of(record) {
+                let most = self.record_bytes.entry(batch).or_default();
+                *most = record.len().max(*most);
+            }
+        }
         let due = self.browser.begin(id, operation, self.tick, wait);
         self.pages[id.0].slowest_ms = self.pages[id.0].slowest_ms.max(due - self.tick);
         self.at(due, Happening::Storage);
