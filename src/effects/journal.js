@@ -129,11 +129,11 @@ export function makeJournal(heard) {
           const name = nameOf(key);
           if (seen.has(name)) continue;
           seen.add(name);
-          if (others.has(name)) {
+          // Or somebody else was faster, who may have no use for it.
+          if (others.has(name) || !(await take(name))) {
             found = HELD;
             continue;
           }
-          if (!(await take(name))) continue;
           const store = transaction().objectStore(STORE);
           const range = rangeOf(key);
           const [its, stored] = await Promise.all([

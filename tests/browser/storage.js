@@ -12,8 +12,10 @@ const answer = (request) =>
 const real = {
   open: IDBFactory.prototype.open,
   transaction: IDBDatabase.prototype.transaction,
+  query: LockManager.prototype.query,
 };
 let opened;
+let letGo;
 
 /** As a tracker opens it, whoever comes first. */
 async function database() {
@@ -58,6 +60,21 @@ export async function quiet() {
     await navigator.locks.query();
     await navigator.locks.request("tallymark test", () => {});
   }
+}
+
+/** Takes a journal's lock as somebody does who comes between the look at the locks and the taking. */
+export function snatch(journal) {
+  LockManager.prototype.query = async () => ({ held: [], pending: [] });
+  return new Promise((taken) => {
+    const hold = (resolve) => taken((letGo = resolve));
+    navigator.locks.request(nameOf(journal), () => new Promise(hold));
+  });
+}
+
+/** Gives it back. */
+export function giveBack() {
+  LockManager.prototype.query = real.query;
+  letGo();
 }
 
 /** From now on `what`, `open` or `transaction`, throws, until `repair`. */
