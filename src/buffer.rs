@@ -17,7 +17,7 @@ use crate::rng::Uuid;
 pub struct PageContext {
     id: Uuid,
     /// In the order of [`COLUMNS`], where they stand behind those of the event.
-    texts: [String; 6],
+    texts: [String; 7],
     /// Bytes of all of them.
     bytes: usize,
 }
@@ -26,8 +26,11 @@ impl PageContext {
     /// A page view under a new id; texts over [`PAGE_TEXT_BYTES`] lose their end.
     #[must_use]
     pub fn new(id: Uuid, page: &Page<'_>) -> Self {
-        let Page { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign } = *page;
-        let texts = [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign].map(cut);
+        let Page { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign, visitor_id } =
+            *page;
+        let texts =
+            [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign, visitor_id]
+                .map(cut);
         let bytes = texts.iter().map(String::len).sum();
         Self { id, texts, bytes }
     }
@@ -54,7 +57,7 @@ pub struct Row<'a> {
 /// and the `batch_id` that goes straight to ClickHouse.
 const FIXED_ROW_BYTES: usize = 8 + 8 + 16 + 16 + 4 + 16;
 
-/// Bytes of a block around its rows, at most: two counts, and for each of the 18 columns the name
+/// Bytes of a block around its rows, at most: two counts, and for each of the 19 columns the name
 /// and the type with their lengths. The test `the_bounds_hold` holds it.
 const BLOCK_HEAD_BYTES: usize = 600;
 
@@ -65,7 +68,7 @@ pub fn row_bytes_at_most(event: &Event<'_>, page: &PageContext) -> usize {
     let texts = [name, entity_type, entity_id, user_id, properties];
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     // A length takes up to three bytes: STRING_BYTES are fewer than 2^21.
-    FIXED_ROW_BYTES + (5 + 6) * 3 + bytes + page.bytes
+    FIXED_ROW_BYTES + (5 + 7) * 3 + bytes + page.bytes
 }
 
 /// Name and type of the columns that are not dictionaries, each behind its length: the first four
@@ -88,7 +91,7 @@ const VALUE: usize = 5;
 const PROPERTIES: usize = 6;
 
 /// The dictionaries: the first two must be there.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "name",
     "entity_type",
     "user_id",
@@ -98,6 +101,7 @@ const TEXTS: [&str; 9] = [
     "utm_source",
     "utm_medium",
     "utm_campaign",
+    "visitor_id",
 ];
 const REQUIRED_TEXTS: usize = 2;
 
@@ -112,7 +116,7 @@ pub struct Buffer {
     /// In the order of [`PLAIN`], as on the wire.
     plain: [Vec<u8>; 7],
     /// In the order of [`TEXTS`].
-    texts: [LowCardinality; 9],
+    texts: [LowCardinality; 10],
 }
 
 impl Default for Buffer {

@@ -81,14 +81,18 @@ pub struct Page<'a> {
     pub utm_medium: &'a str,
     /// The address's `utm_campaign`.
     pub utm_campaign: &'a str,
+    /// Who visits, empty unless the site asked for it and the visitor allows it. At most
+    /// [`ID_BYTES`].
+    pub visitor_id: &'a str,
 }
 
 impl<'a> Page<'a> {
     /// A page by its texts, in the order of the fields.
     #[must_use]
-    pub const fn of(texts: [&'a str; 6]) -> Self {
-        let [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign] = texts;
-        Self { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign }
+    pub const fn of(texts: [&'a str; 7]) -> Self {
+        let [hostname, pathname, referrer, utm_source, utm_medium, utm_campaign, visitor_id] =
+            texts;
+        Self { hostname, pathname, referrer, utm_source, utm_medium, utm_campaign, visitor_id }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::retry::Retry;
 use crate::rng::{Rng, Uuid};
 use crate::session::Session;
 use crate::stats::Stats;
-use crate::time::{Now, TickMs};
+use crate::time::{Now, TickMs, UnixMs};
 
 /// What a tracker is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +241,18 @@ impl Tracker {
         self.observe(now);
         self.page = PageContext::new(self.rng.uuid_v7(now.wall), page);
         self.next_seq = 0;
+    }
+
+    /// Another page of the site has seen its last event at `last_event`, in the session `id`: the
+    /// page goes on with that one if its own is older.
+    pub fn handle_session(&mut self, id: Uuid, last_event: UnixMs) {
+        self.session.join(id, last_event);
+    }
+
+    /// The id of the session that the last event was in.
+    #[must_use]
+    pub const fn session_id(&self) -> Uuid {
+        self.session.id()
     }
 
     /// One event. At `max_rows`, this event included, the buffer is sealed and sent.

@@ -1,4 +1,4 @@
-//! Both shells in a real browser: `wasm-pack test --headless --chrome -- --features js,web`.
+//! Both shells in a real browser: `wasm-pack test --headless --chrome -- --features js-visit,web`.
 //!
 //! `suite`, `answers` and `journal` hold what both must do; each shell's own file says how it is driven, and
 //! tests what it alone has. The network, the clocks and the timers are the test's (`page`);

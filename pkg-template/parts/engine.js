@@ -2,6 +2,7 @@
 
 import { start } from "../../src/effects/host.js";
 import { pack } from "../../src/effects/pack.js";
+import { placeOf } from "../../src/effects/place.js";
 import { send } from "../../src/effects/send.js";
 
 const wasm = new URL("tallymark_bg.wasm", import.meta.url);
@@ -24,22 +25,31 @@ const instantiate = (module) =>
 const inTwo = async (block) =>
   (await import("./split.js")).inTwo(block, (url) => compile(url).then(instantiate));
 
-let loaded;
+/** By address. */
+const loaded = {};
 
 /**
  * Starts a tracker on `queue`, in an instance of its own. A page that may not have WebAssembly gets
  * the one without.
  */
 export async function load(config, queue) {
+  // Where visits are measured, an engine of its own.
+  const from = queue.wasm ?? wasm;
   let instance;
   try {
-    instance = instantiate(await (loaded ??= compile(wasm)));
+    instance = instantiate(await (loaded[from] ??= compile(from)));
   } catch (error) {
-    loaded = undefined;
+    delete loaded[from];
     // The network's failures are TypeErrors. A refusal by CSP is a CompileError, and a browser in
     // lockdown knows no WebAssembly: a ReferenceError.
     if (error instanceof TypeError) throw error;
-    return (await import("../../src/effects/fallback.js")).start(config, queue, pack, send);
+    return (await import("../../src/effects/fallback.js")).start(
+      config,
+      queue,
+      pack,
+      send,
+      placeOf,
+    );
   }
   return start(instance, config, queue, inTwo);
 }

@@ -53,28 +53,14 @@ function uuidV7() {
   return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-7$3-a$4-");
 }
 
-/** Where the page is and where its visitor came from, by column. */
-function pageColumns() {
-  const { location, document } = globalThis;
-  const query = new URLSearchParams(location?.search);
-  const page = {
-    hostname: location?.hostname,
-    pathname: location?.pathname,
-    referrer: document?.referrer,
-  };
-  for (const name of ["utm_source", "utm_medium", "utm_campaign"]) page[name] = query.get(name);
-  return page;
-}
-
 /**
  * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
- * `pack` and `send` are the engine's own: it has fetched them already.
+ * `pack`, `send` and `placeOf` are the engine's own: it has fetched them already.
  */
-export function start(config, queue, pack, send) {
+export function start(config, queue, pack, send, placeOf) {
   const { endpoint, key, table, clickhouse, maxRows, maxBytes, maxTimeMs } = config;
   const { maxWaitingRows, debug, onBatch } = config;
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
-  const page = { page_id: uuidV7(), ...pageColumns() };
   const began = performance.now();
   const stats = {
     engine: "fallback",
@@ -90,9 +76,11 @@ export function start(config, queue, pack, send) {
     bytes: 0,
     mainThreadMs: 0,
   };
-  let seq = 0;
+  let page;
+  let seq;
   let session = uuidV7();
-  let lastEvent = Date.now();
+  /** Wall time, once there was one. */
+  let lastEvent;
   /** The open batch: its id, drawn at its first event, and its events as lines of JSON. */
   let batchId;
   let edge;
@@ -190,7 +178,7 @@ export function start(config, queue, pack, send) {
       );
     };
     if (occurredAt - lastEvent > SESSION_IDLE_MS) session = uuidV7();
-    lastEvent = Math.max(lastEvent, occurredAt);
+    lastEvent = Math.max(lastEvent ?? Date.now(), occurredAt);
     if (!lines.length) open();
     let line = written();
     if (lineBytes + bytesOf(line) >= maxBytes) {
@@ -210,8 +198,8 @@ export function start(config, queue, pack, send) {
   const takeCalls = () => {
     const calls = queue.calls.splice(0);
     for (let at = 0; at < calls.length;) {
-      const packed = pack(calls, at, config.beforeSend, tell);
-      const { strings, numbers, next, invalid, hidden, unread } = packed;
+      const packed = pack(calls, at, queue, config.beforeSend, tell);
+      const [strings, numbers, , next, invalid, hidden, unread] = packed;
       let unfit = invalid;
       for (let from = 0; from < numbers.length; from += ROW) {
         if (!append(strings, numbers.slice(from, from + ROW))) unfit++;
@@ -221,6 +209,10 @@ export function start(config, queue, pack, send) {
       drop("invalid", unfit);
       drop("before_send", hidden);
       at = next;
+      if (calls[at + 2] === queue) {
+        calls[at + 1](host);
+        at += 3;
+      }
     }
     stats.tracked += queue.shed;
     drop("queue_full", queue.shed);
@@ -353,10 +345,20 @@ export function start(config, queue, pack, send) {
     () => document.visibilityState === "hidden" && leave(),
   );
   globalThis.window?.addEventListener("pagehide", leave);
-  run(takeCalls);
 
   const waiting = () => stats.waiting + queue.calls.length / 3;
-  return {
+  const host = {
+    page(place) {
+      page = { page_id: uuidV7(), ...placeOf(place) };
+      seq = 0;
+    },
+    session(id, last) {
+      if (id && !(last <= lastEvent)) {
+        session = id;
+        lastEvent = last;
+      }
+      return session;
+    },
     drain: () => run(takeCalls),
     flush,
     shutdown() {
@@ -371,4 +373,7 @@ export function start(config, queue, pack, send) {
       waiting: waiting(),
     }),
   };
+  host.page();
+  run(takeCalls);
+  return host;
 }

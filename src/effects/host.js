@@ -4,6 +4,7 @@ import { addressOf, nameOf } from "./destination.js";
 import { makeJournal } from "./journal.js";
 import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
+import { placeOf } from "./place.js";
 import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf, wordOf } from "./reasons.js";
 import { send } from "./send.js";
 
@@ -19,21 +20,10 @@ const STORED = 7;
 /** Plus what was found. */
 const ADOPTED = 8;
 
-/** `onFailure`, by the number that `engine_start` of src/js/mod.rs takes. */
-const ON_FAILURE = ["persist", "requeue", "discard"];
-
 /** What `engine_poll` says for "never". */
 const NEVER = 2 ** 32 - 1;
 
 const OUTCOMES = ["accepted", "again"];
-
-/** Where the page is and where its visitor came from; nothing outside a page. */
-function pageStrings() {
-  const { location, document } = globalThis;
-  const query = new URLSearchParams(location?.search);
-  const utm = ["utm_source", "utm_medium", "utm_campaign"].map((name) => query.get(name));
-  return [location?.hostname, location?.pathname, document?.referrer, ...utm];
-}
 
 /**
  * Starts an engine of `wasm`, the exports of src/js/mod.rs, on the calls that wait in
@@ -43,7 +33,7 @@ function pageStrings() {
  * `inTwo(block)` cuts a batch in two, later.
  */
 export function start(wasm, config, queue, inTwo) {
-  const { beforeSend, debug, onBatch, clickhouse } = config;
+  const { debug, onBatch, clickhouse } = config;
   const flushes = new Map();
   // Totals of this page view by reason, and those that changed since they were told.
   const drops = {};
@@ -172,13 +162,18 @@ export function start(wasm, config, queue, inTwo) {
       untold.clear();
     }
     for (let at = 0; at < calls.length;) {
-      const packed = pack(calls, at, beforeSend, tell);
-      at = packed.next;
-      droppedProperties += packed.unread;
-      put(packed.strings, packed.numbers);
-      engine("events", wall, tick, packed.rows);
-      drop(INVALID, packed.invalid);
-      drop(BEFORE_SEND, packed.hidden);
+      const packed = pack(calls, at, queue, config.beforeSend, tell);
+      const [strings, numbers, rows, next, invalid, hidden, unread] = packed;
+      at = next;
+      droppedProperties += unread;
+      put(strings, numbers);
+      engine("events", wall, tick, rows);
+      drop(INVALID, invalid);
+      drop(BEFORE_SEND, hidden);
+      if (calls[at + 2] === queue) {
+        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick);
+        at += 3;
+      }
     }
     drop(QUEUE_FULL, queue.shed);
     queue.shed = 0;
@@ -194,17 +189,18 @@ export function start(wasm, config, queue, inTwo) {
   const settle = (what) =>
     new Promise((resolve) => drainAnd(what, (id) => flushes.set(id, resolve)));
 
+  const textsOf = (place) => Object.values(placeOf(place)).map((text) => text ?? "");
   const seed = crypto.getRandomValues(new Uint32Array(8));
   engine("new");
   put(
-    [nameOf(config), clickhouse?.site, ...pageStrings()].map((text) => text ?? ""),
+    [nameOf(config), clickhouse?.site ?? "", ...textsOf()],
     [
       config.maxRows,
       config.maxBytes,
       config.maxTimeMs,
       config.maxWaitingRows,
       config.journalBytes,
-      ON_FAILURE.indexOf(config.onFailure),
+      config.onFailure.charCodeAt(),
       +!!clickhouse,
       ...seed,
     ],

@@ -60,14 +60,14 @@ const nested = (_, value) => (typeof value === "bigint" ? `${value}` : value);
 
 /**
  * Packs `calls` (time, name, fields, time, name, fields, …) from `from` on, until they are
- * through or enough for one crossing.
+ * through, or enough for one crossing, or a call has the fields `turn`.
  *
  * `beforeSend` is the site's own, or undefined; `tell(what, error)` hears what is left out.
- * Returns `{ strings, numbers, rows, next, invalid, hidden, unread }`: `next` is where to go on;
+ * Returns `[strings, numbers, rows, next, invalid, hidden, unread]`: `next` is where to go on;
  * `invalid` and `hidden` count events, unusable and refused by `beforeSend`; `unread` counts
  * properties.
  */
-export function pack(calls, from, beforeSend, tell) {
+export function pack(calls, from, turn, beforeSend, tell) {
   const strings = [""];
   const numbers = [];
   const places = new Map([["", 0]]);
@@ -158,7 +158,7 @@ export function pack(calls, from, beforeSend, tell) {
     numbers.push(...row);
   };
 
-  while (next < calls.length && units < CROSSING_UNITS) {
+  while (next < calls.length && calls[next + 2] !== turn && units < CROSSING_UNITS) {
     let time = calls[next];
     let name = calls[next + 1];
     let fields = calls[next + 2];
@@ -179,5 +179,5 @@ export function pack(calls, from, beforeSend, tell) {
       tell(`event ${String(name)} left out`, error);
     }
   }
-  return { strings, numbers, rows, next, invalid, hidden, unread };
+  return [strings, numbers, rows, next, invalid, hidden, unread];
 }

@@ -10,6 +10,8 @@
 
 mod inbox;
 mod row;
+#[cfg(feature = "js-visit")]
+mod visit;
 
 extern crate std;
 
@@ -83,8 +85,8 @@ pub fn engine_room(text: usize, strings: usize, numbers: usize) -> usize {
 }
 
 /// Starts the tracker with what is in the inbox: the destination's own name, empty or the value of
-/// the column `site`, and the page; the limits, whether it is ClickHouse itself, and eight words of
-/// entropy.
+/// the column `site`, and the page; the limits, `onFailure` by its first letter, whether it is
+/// ClickHouse itself, and eight words of entropy.
 #[wasm_bindgen]
 pub fn engine_start(wall: f64, tick: f64) {
     with(|engine| {
@@ -103,17 +105,16 @@ pub fn engine_start(wall: f64, tick: f64) {
             max_time_ms: word(2),
             max_waiting_rows: word(3),
             journal_bytes: word(4),
-            on_failure: match word(5) {
-                0 => OnFailure::Persist,
-                1 => OnFailure::Requeue,
+            on_failure: match word(5) as u8 {
+                b'p' => OnFailure::Persist,
+                b'r' => OnFailure::Requeue,
                 _ => OnFailure::Discard,
             },
         };
         let seed = core::array::from_fn(|at| {
             u64::from(word(7 + 2 * at)) << 32 | u64::from(word(8 + 2 * at))
         });
-        let page = Page::of(core::array::from_fn(|at| inbox.string(2 + at)));
-        let tracker = Tracker::new(config, seed, now(wall, tick), &page);
+        let tracker = Tracker::new(config, seed, now(wall, tick), &page_at(inbox, 2));
         engine.tracker = Some(ManuallyDrop::new(tracker));
     });
 }
@@ -346,6 +347,11 @@ pub fn engine_stats() -> usize {
         }
         told.as_ptr() as usize
     })
+}
+
+/// The page whose texts begin at the inbox's string `first`.
+fn page_at(inbox: &Inbox, first: usize) -> Page<'_> {
+    Page::of(core::array::from_fn(|at| inbox.string(first + at)))
 }
 
 fn now(wall: f64, tick: f64) -> Now {

@@ -82,6 +82,7 @@ impl Place {
             utm_source: &self.utm_source,
             utm_medium: &self.utm_medium,
             utm_campaign: &self.utm_campaign,
+            visitor_id: "",
         }
     }
 }

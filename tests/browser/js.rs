@@ -1,9 +1,11 @@
 //! The npm package's shell: the suite, and what the queue, the options and the stats do.
 
-use super::page::Page;
+use super::page::{Page, Request};
 use super::suite::{Flushed, Options, Shell};
 use crate::{answers_of, journal_of, whole_suite_of};
 use js_sys::{Function, Promise, Reflect};
+use tallymark::block;
+use tallymark::rng::Uuid;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -15,6 +17,7 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn init(options: &JsValue, wasm: &JsValue, gate: &JsValue) -> Result<Tally, JsValue>;
     fn evaluate(expression: &str) -> JsValue;
+    fn turn(tally: &Tally, act: &JsValue);
 
     #[wasm_bindgen(method)]
     fn track(this: &Tally, name: &JsValue, fields: &JsValue);
@@ -61,6 +64,16 @@ mod files {
     extern "C" {
         #[wasm_bindgen(js_name = pack)]
         fn _pack();
+    }
+    #[wasm_bindgen(module = "/src/effects/place.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = placeOf)]
+        fn _place();
+    }
+    #[wasm_bindgen(module = "/src/effects/visit.js")]
+    extern "C" {
+        #[wasm_bindgen(js_name = pushTurn)]
+        fn _visit();
     }
     #[wasm_bindgen(module = "/src/effects/reasons.js")]
     extern "C" {
@@ -345,4 +358,74 @@ async fn s0_4_to_s0_12_each_post_function_tracks_its_event() {
     assert_eq!(page.texts(request, "entity_id"), ids);
     assert_eq!(page.texts(request, "user_id"), ["", "u1", "", "", "", "", "", ""]);
     assert!(page.texts(request, "entity_type").iter().all(|entity_type| entity_type == "post"));
+}
+
+/// A column of UUIDs of a request's block.
+fn uuids(page: &Page, request: Request, column: &str) -> Vec<Uuid> {
+    let body = page.body(request);
+    let block = block::walk(&body).unwrap();
+    block.column(column).unwrap().values().unwrap().collect()
+}
+
+#[wasm_bindgen_test]
+async fn a_turn_begins_a_page_view_at_its_place_among_the_events() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    tally.track("view", "1");
+    tally.track("view", "2");
+    turn(
+        &tally.0,
+        &evaluate("({ page }) => page({ pathname: '/next', utm_source: 's', visitor_id: 'v' })"),
+    );
+    tally.track("view", "3");
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "entity_id"), ["1", "2", "3"]);
+    assert_eq!(page.texts(request, "pathname")[2], "/next");
+    assert_eq!(page.texts(request, "hostname")[2], "127.0.0.1", "read from the page");
+    assert_eq!(page.texts(request, "utm_source")[2], "s");
+    assert_eq!(page.texts(request, "visitor_id"), ["", "", "v"]);
+    let body = page.body(request);
+    let block = block::walk(&body).unwrap();
+    assert!(block.column("seq").unwrap().values::<u32>().unwrap().eq([0, 1, 0]));
+    let ids = uuids(&page, request, "page_id");
+    assert!(ids[0] == ids[1] && ids[1] != ids[2]);
+}
+
+#[wasm_bindgen_test]
+async fn a_turn_goes_on_with_the_session_of_another_page_while_it_lasts() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    let others = "01234567-89ab-7def-8123-456789abcdef";
+    let join = |last: &str| {
+        let act = format!("({{ session }}) => (globalThis.session = session('{others}', {last}))");
+        turn(&tally.0, &evaluate(&act));
+    };
+    join("Date.now() - 1_800_000");
+    tally.track("view", "1");
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(evaluate("session").as_string().unwrap(), others);
+    assert_eq!(uuids(&page, request, "session_id")[0].0[..4], [0x01, 0x23, 0x45, 0x67]);
+    page.accept(request);
+    page.pass(1_800_001);
+    tally.track("view", "2");
+    // Older than this page's last event.
+    join("Date.now() - 1_800_002");
+    tally.track("view", "3");
+    drop(tally.flush());
+    let second = page.next().await;
+    let [began, joined] = uuids(&page, second, "session_id")[..] else { panic!("two rows") };
+    assert!(began != uuids(&page, request, "session_id")[0] && began == joined);
+}
+
+#[wasm_bindgen_test]
+async fn a_function_as_a_name_is_no_turn() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    tally.track_js("() => { throw new Error('called'); }", "{}");
+    tally.track("view", "1");
+    drop(tally.flush());
+    assert_eq!(page.texts(page.next().await, "entity_id"), ["1"]);
+    assert_eq!(tally.dropped("invalid"), 1);
 }

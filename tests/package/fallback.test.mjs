@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, mock, test } from "node:test";
 import { start } from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
+import { placeOf } from "../../src/effects/place.js";
 
 const NOW = 1_795_435_200_000;
 const OPTIONS = {
@@ -48,7 +49,7 @@ function tracker(options) {
       }),
   });
   const config = { ...OPTIONS, onBatch: (batch) => told.push(batch), ...options };
-  const tally = start(config, queue, pack, send);
+  const tally = start(config, queue, pack, send, placeOf);
   const track = (rows, fields) => {
     for (let row = 0; row < rows; row++) queue.calls.push(Date.now(), "view", fields);
     tally.drain();
@@ -143,6 +144,7 @@ describe("a batch leaves", () => {
       utm_source: null,
       utm_medium: null,
       utm_campaign: null,
+      visitor_id: "",
       properties: { a: [1] },
     });
     assert.deepEqual([second.seq, third.seq], [1, 2]);
@@ -398,5 +400,56 @@ test("stats have the shape and the meaning of the engine's", async () => {
     requests: 2,
     bytes: requests[0].bytes + requests[1].bytes,
     mainThreadMs: 0,
+  });
+});
+
+describe("a turn has its place among the events", () => {
+  const turn = (queue, act) => queue.calls.push(NOW, act, queue);
+
+  test("a page view begins with an id and a seq of its own", () => {
+    const { tally, queue, requests, track } = tracker();
+    track(2);
+    turn(queue, ({ page }) => page({ pathname: "/next", visitor_id: "v" }));
+    track(1);
+    tally.flush();
+    const { lines } = requests[0];
+    assert.deepEqual(
+      lines.map(({ seq, pathname, visitor_id }) => [seq, pathname, visitor_id]),
+      [
+        [0, undefined, ""],
+        [1, undefined, ""],
+        [0, "/next", "v"],
+      ],
+    );
+    assert.equal(lines[0].page_id, lines[1].page_id);
+    assert.notEqual(lines[1].page_id, lines[2].page_id);
+  });
+
+  test("the session of another page is gone on with while it lasts", () => {
+    const { tally, queue, requests, track } = tracker();
+    const others = "01234567-89ab-7def-8123-456789abcdef";
+    const sessions = [];
+    const join = (last) => turn(queue, ({ session }) => sessions.push(session(others, last)));
+    join(NOW - 1_800_000);
+    track(1);
+    pass(1_800_001);
+    track(1);
+    join(NOW + 1_800_000);
+    track(1);
+    tally.flush();
+    const [first, second, third] = requests.flatMap(({ lines }) =>
+      lines.map(({ session_id }) => session_id),
+    );
+    assert.equal(first, others);
+    assert.notEqual(second, others);
+    assert.equal(third, second);
+    assert.deepEqual(sessions, [others, second]);
+  });
+
+  test("a function as a name is none", () => {
+    const { tally, queue } = tracker();
+    queue.calls.push(NOW, assert.fail, {});
+    tally.flush();
+    assert.deepEqual(tally.stats().dropped, { invalid: 1 });
   });
 });

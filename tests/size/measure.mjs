@@ -32,8 +32,9 @@ const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
 // Fetched at the first query, or when a receiver finds a batch too large.
 const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
-// Fetched when they are turned on.
-const isObserver = (file) => /^observe/.test(file);
+// Fetched when they are turned on: the engine in place of the usual one.
+const isObserver = (file) => /^(observe|visit|tallymark_visit)/.test(file);
+const isReplaced = (file) => file === "tallymark_bg.wasm";
 // Fetched only where WebAssembly is refused, and then instead of it: no page has both.
 const isFallback = (file) => /^fallback/.test(file);
 
@@ -44,6 +45,6 @@ const all = [...usual, ...wasm.filter((file) => !isOnDemand(file))];
 export const stages = {
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
-  everything: all,
+  everything: all.filter((file) => !isReplaced(file)),
   withoutWasm: [...usual, ...scripts.filter(isFallback)],
 };

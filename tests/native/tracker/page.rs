@@ -92,6 +92,7 @@ fn what_a_tracker_sends_passes_the_edges_check() {
         utm_source: "s",
         utm_medium: "m",
         utm_campaign: "c",
+        visitor_id: "v",
     };
     shell.tracker.handle_page(shell.now(), &page);
     for _ in 0..500 {
@@ -103,6 +104,6 @@ fn what_a_tracker_sends_passes_the_edges_check() {
     let body = shell.tracker.body(shell.sends[0].id);
     let block = block::walk(body).unwrap();
     block::check(&block, &EVENTS).unwrap();
-    assert_eq!((block.rows(), block.columns().len()), (500, 16));
+    assert_eq!((block.rows(), block.columns().len()), (500, 17));
     assert!(body.len() < 500 * 75, "{} bytes: dictionaries for what repeats", body.len());
 }

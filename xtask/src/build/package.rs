@@ -21,6 +21,10 @@ const TRACKER: wasm::Module = wasm::Module {
 const SPLIT: wasm::Module =
     wasm::Module { features: "js-split", out: "target/split-bindgen", ..TRACKER };
 
+/// Fetched in place of the first where a site measures visits.
+const VISIT: wasm::Module =
+    wasm::Module { features: "js-visit", out: "target/visit-bindgen", ..TRACKER };
+
 /// Flattened once, the second round finds more. Nothing but the stack's end is in low memory.
 const OPTIMISE: &[&str] = &[
     "--low-memory-unused",
@@ -50,6 +54,7 @@ const TERSER: &[&str] =
 /// Builds `pkg/` from scratch unless nothing that it is made of has changed.
 pub fn build() -> Result<()> {
     SPLIT.build()?;
+    VISIT.build()?;
     TRACKER.build()?;
     let (template, pkg) = (paths::at("pkg-template"), paths::at("pkg"));
     let wasm = |module: &wasm::Module| paths::at(module.out).join("tallymark_bg.wasm");
@@ -67,6 +72,7 @@ pub fn build() -> Result<()> {
         template.clone(),
         wasm(&TRACKER),
         wasm(&SPLIT),
+        wasm(&VISIT),
         paths::at("src/effects"),
         paths::at("worker/queries"),
         paths::at("LICENSE"),
@@ -85,6 +91,7 @@ pub fn build() -> Result<()> {
         std::fs::write(pkg.join("queries.d.ts"), types).context("cannot write pkg/queries.d.ts")?;
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&wasm(&TRACKER), &pkg.join("tallymark_bg.wasm"))?;
+        stamp::copy(&wasm(&VISIT), &pkg.join("tallymark_visit_bg.wasm"))?;
         stamp::copy(&wasm(&SPLIT), &pkg.join("tallymark_split_bg.wasm"))
     })
 }

@@ -92,7 +92,7 @@ fn lint(level: &str) -> Result<Vec<Test>> {
         ("clippy", cargo(&[&clippy[..], &["--workspace", "--all-targets"], &deny].concat())),
         (
             "clippy of the shells",
-            cargo(&[&clippy[..], &wasm, &["--features", "js,web"], &deny].concat()),
+            cargo(&[&clippy[..], &wasm, &["--features", "js-visit,web"], &deny].concat()),
         ),
         (
             "clippy of the worker's exports",
@@ -129,7 +129,7 @@ fn browser(level: &str) -> Result<Vec<Test>> {
         process::command(paths::tool("wasm-pack"), ["test", "--headless", "--chrome"]);
     command.arg("--chromedriver").arg(&browser.driver);
     // The runner comes from target/tools, never from the network.
-    command.args(["--mode", "no-install", "--", "--features", "js,web", "--test", "browser"]);
+    command.args(["--mode", "no-install", "--", "--features", "js-visit,web", "--test", "browser"]);
     command.env("PATH", tools_first()?);
     command.env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", browser.webdriver_json()?);
     command.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT_S);
