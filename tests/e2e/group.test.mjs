@@ -289,6 +289,38 @@ test("D13 another number of shards is refused with what to do, and takes nothing
   await two.stop();
 });
 
+describe("once the sink is another", () => {
+  for (const SINK of ["direct", "async_insert"]) {
+    test(`D13 ${SINK}, a batch that a group took is known, and health tells of its shard`, async (t) => {
+      const dataDir = mkdtempSync(join(tmpdir(), "tallymark-sink-"));
+      t.after(() => rmSync(dataDir, { recursive: true }));
+      const sites = [{ site: "open", key: "pk_open", origins: ["*"] }];
+      const group = await startStack(t, { dataDir, sites });
+      const parameters = { id: uuidV7() };
+      const block = eventBlock([{ entity_id: "moved" }]);
+      const first = await post(batchUrl(group.site, parameters), block);
+      assert.deepEqual([first.status, first.body.known], [202, false]);
+      await settled(group);
+      await group.stop();
+
+      const other = await startStack(t, { dataDir, sites, vars: { SINK, ADMIN_KEY } });
+      const again = await post(batchUrl(other.site, parameters), block);
+      assert.deepEqual([again.status, again.body.known], [202, true]);
+      const fresh = await post(batchUrl(other.site), block);
+      assert.deepEqual([fresh.status, fresh.body.known], [202, false]);
+      const [{ n }] = await other.rows("SELECT count() AS n FROM events WHERE entity_id = 'moved'");
+      assert.equal(n, 2);
+      const { sink, groups } = await (await fetch(new URL("/v1/health", other.site))).json();
+      assert.deepEqual([sink, groups.length, groups[0].known_in_memory], [SINK, 1, 1]);
+      const unknown = await fetch(new URL(`/v1/admin/groups/0/${uuidV7()}`, other.site), {
+        headers: { authorization: `Bearer ${ADMIN_KEY}` },
+      });
+      assert.equal(unknown.status, 404);
+      await other.stop();
+    });
+  }
+});
+
 test("health tells the sink and what waits", async () => {
   const { sink, groups, ...rest } = await health();
   assert.deepEqual(rest, { ok: true, config: [], clickhouse: "ok" });

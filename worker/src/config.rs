@@ -94,6 +94,8 @@ pub struct Config {
     pub sink: Sink,
     /// `GROUP_SHARDS` and the rest of `GROUP_…`.
     pub group: Options,
+    /// Whether `GROUPS` is bound: whatever the sink is now, its shards may have taken batches.
+    pub has_groups: bool,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
     /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
@@ -239,6 +241,7 @@ impl Config {
             client_ip_header,
             sink,
             group,
+            has_groups: from.groups.is_some(),
             cdc_rules,
             reads_agents,
             admin_digest: admin_key.as_deref().map(digest),

@@ -29,7 +29,7 @@ use crate::limits;
 use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
-use crate::sink::{self, Next, Put, Sink};
+use crate::sink::{self, Asked, Next, Put};
 use crate::sites::caller;
 use crate::sql;
 use crate::upstream::{self, Outcome};
@@ -95,6 +95,8 @@ pub enum Step {
     Fetch(upstream::Request),
     /// Hand the batch to its shard, then call [`Exchange::put`].
     Put(Put),
+    /// Ask its shard whether it took the batch, then call [`Exchange::put`].
+    Ask(Asked),
     /// Ask this many shards for their status, then call [`Exchange::shards`].
     Shards {
         /// How many, from 0.
@@ -153,6 +155,8 @@ enum State {
     Changes(String),
     /// The shard's answer to a batch.
     Put,
+    /// The shard's answer whether it took a batch; what follows if it did not.
+    Asked(Box<Next>),
     /// ClickHouse's answer to a look-up; the insert that follows it.
     LookUp(upstream::Request),
     /// ClickHouse's answer to an insert of a batch that its table had already, or had not.
@@ -358,6 +362,7 @@ impl Exchange {
     fn store(&mut self, next: Next) -> Step {
         let (state, step) = match next {
             Next::Put(put) => (State::Put, Step::Put(put)),
+            Next::Ask { asked, then } => (State::Asked(then), Step::Ask(asked)),
             Next::Insert(insert) => (State::Insert { known: false }, Step::Fetch(insert)),
             Next::LookUp { question, insert } => (State::LookUp(insert), Step::Fetch(question)),
         };
@@ -365,15 +370,18 @@ impl Exchange {
         step
     }
 
-    /// The shard said `accepted`, `known` or `busy`; `None` when it could not be asked.
+    /// The shard said `accepted`, `known`, `unknown` or `busy`; `None` when it could not be asked.
     pub fn put(&mut self, taken: Option<&str>) -> Step {
         let answer = match (std::mem::replace(&mut self.state, State::Idle), taken) {
+            (State::Asked(then), Some("unknown")) => return self.store(*then),
             (State::Put, Some("accepted")) => Answer::accepted(self.now, false),
-            (State::Put, Some("known")) => Answer::accepted(self.now, true),
+            (State::Put | State::Asked(_), Some("known")) => Answer::accepted(self.now, true),
             (State::Put, Some("busy")) => {
                 Refusal::new(Code::Busy, "too much waits already; send it again, unchanged").into()
             }
-            (State::Put, _) => insert::busy("the batch's shard could not be asked"),
+            (State::Put | State::Asked(_), _) => {
+                insert::busy("the batch's shard could not be asked")
+            }
             _ => out_of_turn(),
         };
         self.settled(answer)
@@ -449,10 +457,11 @@ impl Exchange {
 
     /// Health goes on to the shards, where there are some.
     fn ask_shards(&mut self, clickhouse: String) -> Step {
-        let sink = self.worker.config.as_ref().map(|config| (config.sink, config.group.shards));
+        let groups =
+            self.worker.config.as_ref().map(|config| (config.has_groups, config.group.shards));
         self.state = State::Shards(clickhouse);
-        match sink {
-            Ok((Sink::Group, count)) => Step::Shards { count },
+        match groups {
+            Ok((true, count)) => Step::Shards { count },
             _ => self.shards(&[]),
         }
     }
@@ -631,7 +640,10 @@ fn out_of_turn() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, environment_with_rules, grouping_environment, reader, worker};
+    use crate::testing::{
+        NOW, environment_with_rules, grouping_environment, once_grouping_environment, reader,
+        worker,
+    };
     use crate::upstream::Reply;
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
@@ -771,6 +783,36 @@ mod tests {
             assert_eq!(body_of(exchange.upstream(&rows(""))), accepted(known));
         }
         assert_eq!(told(looking(&Outcome::TimedOut).1), (503, "busy".into()));
+    }
+
+    #[test]
+    fn d13_a_batch_that_may_be_in_a_group_is_inserted_only_if_its_shard_never_took_it() {
+        let worker = Rc::new(Worker::new(&once_grouping_environment(), [1; 4]));
+        let path = format!("/v1/events?k=pk_open&id={ID}");
+        let asked = || {
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            begin(&mut exchange, "POST", &path);
+            let Step::Ask(asked) = exchange.body(b"[{\"name\":\"a\"}]") else { panic!() };
+            assert_eq!(asked.id.to_text().as_slice(), ID.as_bytes());
+            exchange
+        };
+        let taken = r#"{"now":1795435200000,"taken":1,"refused":[]}"#;
+        let mut unknown = asked();
+        assert_eq!(token(&unknown.put(Some("unknown"))), ID);
+        assert_eq!(body_of(unknown.upstream(&rows(""))), (202, taken.into()));
+        assert_eq!(body_of(asked().put(Some("known"))), (202, taken.into()));
+        for said in [Some("busy"), Some("accepted"), None] {
+            assert_eq!(told(asked().put(said)), (503, "busy".into()), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn health_asks_every_shard_whatever_the_sink_is_now() {
+        for environment in [grouping_environment(), once_grouping_environment()] {
+            let mut exchange = Exchange::new(Rc::new(Worker::new(&environment, [1; 4])));
+            begin(&mut exchange, "GET", "/v1/health");
+            assert_eq!(exchange.upstream(&rows("{\"one\":1}\n")), Step::Shards { count: 4 });
+        }
     }
 
     #[test]

@@ -60,11 +60,32 @@ pub struct Put {
     pub block: Vec<u8>,
 }
 
+/// The question to a shard whether it took a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The shard.
+    pub shard: u32,
+    /// The batch's site.
+    pub site: String,
+    /// Its table.
+    pub table: &'static str,
+    /// Its id.
+    pub id: Uuid,
+}
+
 /// What is done with a batch next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Its shard takes it.
     Put(Put),
+    /// Its shard is asked whether it took it, while batches went to groups: those are inserted
+    /// under their group's token, so that the table cannot drop a second insert of theirs.
+    Ask {
+        /// The question.
+        asked: Asked,
+        /// What follows if it did not.
+        then: Box<Next>,
+    },
     /// It is inserted.
     Insert(Request),
     /// ClickHouse is asked whether it has it, and unless it might take it twice, it is inserted.
@@ -80,15 +101,19 @@ pub enum Next {
 #[must_use]
 pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
     let (table, id): (&str, Uuid) = (&head.table.name, head.id);
+    let shard = shard_of(&head.site, table, id, config.group.shards);
     let insert = match config.sink {
         Sink::Group => {
-            let shard = shard_of(&head.site, table, id, config.group.shards);
             return Next::Put(Put { shard, site: head.site, table, id, block });
         }
         Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
         Sink::AsyncInsert => insert::queued(config, table, id, zstd::raw(&block)),
     };
-    unless_known(config, &head, insert)
+    let then = unless_known(config, &head, insert);
+    if !config.has_groups {
+        return then;
+    }
+    Next::Ask { asked: Asked { shard, site: head.site, table, id }, then: Box::new(then) }
 }
 
 /// Hands on a batch whose id may be far older than a group remembers any: whatever the sink is, it
@@ -152,8 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn d13_where_shards_may_have_taken_a_batch_its_shard_is_asked_first() {
+        for of in [Sink::Direct, Sink::AsyncInsert] {
+            let mut config = Config { has_groups: true, ..sink(of) };
+            config.group.shards = 7;
+            let id = head(0).id;
+            let shard = shard_of("open", "events", id, 7);
+            let asked = Asked { shard, site: "open".into(), table: "events", id };
+            for age_ms in [0, 60_001] {
+                let without = next(&sink(of), head(age_ms), b"block".to_vec());
+                let then = Box::new(without);
+                let expected = Next::Ask { asked: asked.clone(), then };
+                assert_eq!(next(&config, head(age_ms), b"block".to_vec()), expected);
+            }
+        }
+    }
+
+    #[test]
     fn an_insert_of_its_own_is_one_with_each_sink_and_looked_up_when_it_is_older() {
         for config in [sink(Sink::Group), sink(Sink::Direct), sink(Sink::AsyncInsert)] {
+            let config = Config { has_groups: true, ..config };
             let id = head(0).id;
             let insert = insert::request(&config, "events", id, zstd::raw(b"block"));
             let next = |age_ms| one_insert(&config, &head(age_ms), b"block");

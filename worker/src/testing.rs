@@ -56,6 +56,14 @@ pub fn grouping_environment() -> Environment {
     serde_json::from_value(json).unwrap()
 }
 
+/// The same once more with the sink `direct`.
+pub fn once_grouping_environment() -> Environment {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    json["GROUPS"] = serde_json::json!({});
+    json["GROUP_SHARDS"] = 4.into();
+    serde_json::from_value(json).unwrap()
+}
+
 /// Its reading user.
 pub fn reader() -> User {
     config().read_user

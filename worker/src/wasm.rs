@@ -5,7 +5,7 @@ use crate::answer::Answer;
 use crate::config::{Config, Environment};
 use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
-use crate::sink::Put;
+use crate::sink::{Asked, Put};
 use crate::upstream::{self, Outcome, Reply};
 use std::rc::Rc;
 use tallymark::time::UnixMs;
@@ -24,6 +24,7 @@ extern "C" {
         flight: Option<&str>,
     ) -> JsValue;
     fn put(shard: u32, site: &str, table: &str, id: &str, block: &[u8]) -> JsValue;
+    fn ask(shard: u32, site: &str, table: &str, id: &str) -> JsValue;
     fn shards(count: u32) -> JsValue;
     fn admin(shard: u32, group: &[u8], action: &str) -> JsValue;
     fn look(name: &str) -> JsValue;
@@ -239,6 +240,7 @@ fn to_js(step: Step) -> JsValue {
         Step::Read { cap_bytes, at_once } => read(cap_bytes, at_once),
         Step::Fetch(request) => request_to_js(&request),
         Step::Put(put) => put_to_js(&put),
+        Step::Ask(asked) => ask_to_js(&asked),
         Step::Shards { count } => shards(count),
         Step::Admin(target) => admin(target.shard, &target.group.0, target.action.name()),
         Step::Look(name) => look(&name),
@@ -261,6 +263,11 @@ pub(crate) fn request_to_js(request: &upstream::Request) -> JsValue {
         request.answer_bytes,
         request.flight.as_deref(),
     )
+}
+
+fn ask_to_js(step: &Asked) -> JsValue {
+    let id = step.id.to_text();
+    ask(step.shard, &step.site, step.table, std::str::from_utf8(&id).unwrap_or_default())
 }
 
 fn put_to_js(step: &Put) -> JsValue {

@@ -45,6 +45,7 @@ pub struct Shard {
 struct Looking {
     table: String,
     member: Member,
+    /// Empty when the batch is only asked for.
     block: Vec<u8>,
 }
 
@@ -134,6 +135,42 @@ impl Shard {
         self.join(now, put.id, put.table, member, put.block);
     }
 
+    /// Somebody wants to know whether this shard took a batch, because it is to be inserted by
+    /// itself. An [`Output::Answer`] follows: never [`Taken::Accepted`], and [`Taken::Busy`] while
+    /// it is on its way here.
+    pub fn handle_ask(&mut self, now: Now, id: PutId, site: &str, table: &str, batch: Uuid) {
+        self.observe(now);
+        let key = Key::new(site, table, batch);
+        let hour = hour_of(batch);
+        if !self.is_on_its_way(key) && !self.known.has(key) && self.known.may_be_stored(hour) {
+            let member = Member { hour, key, rows: 0, block_bytes: 0 };
+            self.looking.insert(id, Looking { table: table.into(), member, block: Vec::new() });
+            self.outputs.push_back(Output::Look { put: id, hour, part: key.part() });
+            return;
+        }
+        self.tell(id, key);
+    }
+
+    fn tell(&mut self, id: PutId, key: Key) {
+        let taken = if self.is_on_its_way(key) {
+            Taken::Busy
+        } else if self.known.has(key) {
+            Taken::Known
+        } else {
+            Taken::Unknown
+        };
+        self.outputs.push_back(Output::Answer(id, taken));
+    }
+
+    /// Whether a batch may become durable here, and is not yet.
+    fn is_on_its_way(&self, key: Key) -> bool {
+        let brought = |looking: &Looking| looking.member.key == key && !looking.block.is_empty();
+        self.is_lost
+            || self.writing.contains_key(&key)
+            || self.windows.values().any(|window| window.has(key))
+            || self.looking.values().any(brought)
+    }
+
     /// The answer to a call that changes nothing; `Some(None)` when it waits with its twin.
     fn is_settled_at_once(&mut self, key: Key, put: &Put<'_>) -> Option<Option<Taken>> {
         if self.is_lost {
@@ -169,6 +206,10 @@ impl Shard {
         let key = looking.member.key;
         if slices.iter().any(|slice| known::holds(slice, key)) {
             self.outputs.push_back(Output::Answer(put, Taken::Known));
+            return;
+        }
+        if looking.block.is_empty() {
+            self.tell(put, key);
             return;
         }
         // A twin may have come, or the shard may have filled up, in between.
