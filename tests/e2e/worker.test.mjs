@@ -158,6 +158,23 @@ describe("a batch", () => {
     assert.deepEqual(await counted("older"), { events: 1, totals: 1, hours: 1 });
   });
 
+  test("D13 known for long is not inserted again, however old the ids are that came since", async () => {
+    const url = batchUrl(stack.site, { id: uuidV7(Date.now() - 120_000) });
+    const body = eventBlock([{ entity_id: "forgotten" }]);
+    assert.equal((await post(url, body)).body.known, false);
+    // As changes of a database come: many ids, of a time long past. Half a window of them.
+    await stack.query(
+      "INSERT INTO events (site, batch_id) SELECT 'old'," +
+        " toUUID(concat('0198c9a0-0000-7000-8000-', leftPad(toString(number), 12, '0')))" +
+        " FROM numbers(50000)",
+    );
+    const before = proxy.requests.length;
+    assert.deepEqual((await post(url, body)).body.known, true);
+    const asked = proxy.requests.slice(before).map(({ url }) => /SELECT|INSERT/.exec(url)[0]);
+    assert.deepEqual(asked, ["SELECT"]);
+    assert.deepEqual(await counted("forgotten"), { events: 1, totals: 1, hours: 1 });
+  });
+
   test("D13 older than a minute is counted although a view failed at its first try", async () => {
     const url = batchUrl(stack.site, { id: uuidV7(Date.now() - 120_000) });
     const body = eventBlock([{ entity_id: "uncounted" }]);

@@ -782,7 +782,10 @@ mod tests {
             assert_eq!(step, Step::Fetch(insert.clone()));
             assert_eq!(body_of(exchange.upstream(&rows(""))), accepted(known));
         }
-        assert_eq!(told(looking(&Outcome::TimedOut).1), (503, "busy".into()));
+        let limit = Reply { status: 500, exception_code: Some("158".into()), ..Reply::default() };
+        for nothing_known in [Outcome::TimedOut, Outcome::Failed, Outcome::Answer(limit)] {
+            assert_eq!(told(looking(&nothing_known).1), (503, "busy".into()));
+        }
     }
 
     #[test]

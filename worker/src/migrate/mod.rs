@@ -74,6 +74,7 @@ pub const FILES: &[File] = files![
     "024_user_received_view",
     "025_post_events",
     "026_entityMetricEvents",
+    "027_events_by_arrival",
 ];
 
 #[cfg(test)]
