@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { batchUrl, eventBlock, uuidV7 } from "./blocks.mjs";
 import { holdUntil, loseAnswer, pass, refuse, settled, startStack } from "./harness.mjs";
 
@@ -258,6 +259,22 @@ describe("over the limit", () => {
       assert.deepEqual(await counted(entity), all(3));
     }
   });
+});
+
+test("a block that a group's row cannot hold is 413, and one that it can is stored", async () => {
+  // 500 rows, of which the edge's columns make some 12,000 bytes more.
+  const rowsOf = (bytes) => {
+    const row = { entity_id: "wide", properties: "{}" };
+    const plain = eventBlock(Array.from({ length: 500 }, () => row)).length;
+    const padding = "x".repeat(Math.floor((bytes - plain) / 500) - 9);
+    const wide = { ...row, properties: `{"a":"${padding}"}` };
+    return gzipSync(eventBlock(Array.from({ length: 500 }, () => wide)));
+  };
+  const sent = await post(batchUrl(stack.site), rowsOf(1_999_000));
+  assert.deepEqual([sent.status, sent.body.code], [413, "too_large"]);
+  assert.equal((await post(batchUrl(stack.site), rowsOf(1_980_000))).status, 202);
+  await settled(stack);
+  assert.deepEqual(await counted("wide"), all(500));
 });
 
 test("D13 another number of shards is refused with what to do, and takes nothing", async (t) => {

@@ -330,7 +330,7 @@ impl Exchange {
             _ if body.len() > cap_bytes => Err(too_large(cap_bytes)),
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
-                Ok(self.store(sink::next(config, head, block)))
+                Ok(self.store(sink::next(config, head, block)?))
             }
             State::Events(head, sender) => {
                 let events::Taken { batch, receipt } =
@@ -339,7 +339,7 @@ impl Exchange {
                     return Ok(Step::Respond(receipt.answer(self.now)));
                 };
                 self.after = After::Receipt(receipt);
-                Ok(self.store(sink::next(config, head, block)))
+                Ok(self.store(sink::next(config, head, block)?))
             }
             State::Changes(site) => {
                 let changes = Changes::read(body, &site, self.now, config)?;

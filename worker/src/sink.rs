@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::group::shard_of;
 use crate::insert;
 use crate::limits;
+use crate::refusal::{Code, Refusal};
 use crate::upstream::Request;
 use crate::zstd;
 use tallymark::rng::Uuid;
@@ -98,22 +99,30 @@ pub enum Next {
 }
 
 /// Hands a batch on.
-#[must_use]
-pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
+///
+/// # Errors
+/// `too_large` for a block that no group's row could hold.
+pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Result<Next, Refusal> {
     let (table, id): (&str, Uuid) = (&head.table.name, head.id);
     let shard = shard_of(&head.site, table, id, config.group.shards);
     let insert = match config.sink {
+        Sink::Group if block.len() > limits::GROUP_BLOCK_BYTES => {
+            let most = limits::GROUP_BLOCK_BYTES;
+            let message = format!("the block has {} bytes, more than {most}", block.len());
+            return Err(Refusal::new(Code::TooLarge, message));
+        }
         Sink::Group => {
-            return Next::Put(Put { shard, site: head.site, table, id, block });
+            return Ok(Next::Put(Put { shard, site: head.site, table, id, block }));
         }
         Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
         Sink::AsyncInsert => insert::queued(config, table, id, zstd::raw(&block)),
     };
     let then = unless_known(config, &head, insert);
     if !config.has_groups {
-        return then;
+        return Ok(then);
     }
-    Next::Ask { asked: Asked { shard, site: head.site, table, id }, then: Box::new(then) }
+    let asked = Asked { shard, site: head.site, table, id };
+    Ok(Next::Ask { asked, then: Box::new(then) })
 }
 
 /// Hands on a batch whose id may be far older than a group remembers any: whatever the sink is, it
@@ -152,6 +161,11 @@ mod tests {
         }
     }
 
+    /// What is done with a block of a few bytes.
+    fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
+        super::next(config, head, block).unwrap()
+    }
+
     fn sink(sink: Sink) -> Config {
         Config { sink, ..config() }
     }
@@ -163,6 +177,19 @@ mod tests {
         let Next::Put(put) = next(&config, head(0), b"block".to_vec()) else { panic!() };
         assert_eq!(put.shard, shard_of("open", "events", put.id, 7));
         assert_eq!((put.site.as_str(), put.table, &*put.block), ("open", "events", &b"block"[..]));
+    }
+
+    #[test]
+    fn a_block_that_no_group_s_row_could_hold_is_too_large_for_a_group_alone() {
+        let config = sink(Sink::Group);
+        let block = vec![0; limits::GROUP_BLOCK_BYTES];
+        let larger = vec![0; limits::GROUP_BLOCK_BYTES + 1];
+        assert!(matches!(next(&config, head(0), block), Next::Put(_)));
+        let refused = super::next(&config, head(0), larger.clone()).unwrap_err();
+        let message = "the block has 1999001 bytes, more than 1999000";
+        assert_eq!((refused.code, refused.message.as_str()), (Code::TooLarge, message));
+        let direct = super::next(&sink(Sink::Direct), head(0), larger).unwrap();
+        assert!(matches!(direct, Next::Insert(_)));
     }
 
     #[test]
