@@ -353,6 +353,8 @@ test("health tells the sink and what waits", async () => {
     failures: 0,
     given_up: 0,
     aside_groups: 0,
+    aside_batches: 0,
+    aside_bytes: 0,
     set_aside: [],
   });
 });

@@ -143,8 +143,11 @@ pub const GROUP_BLOCK_BYTES: usize = GROUP_ROW_BYTES - GROUP_ROW_OVERHEAD_BYTES;
 /// Inserts in flight at once: a second keeps ClickHouse busy while the first's answer travels.
 pub const GROUP_INSERTS: usize = 2;
 
+/// Bytes that a Durable Object may store, as Cloudflare limits it.
+const OBJECT_BYTES: u64 = 10_000_000_000;
+
 /// Default of `GROUP_BACKLOG_BYTES`: what may wait for ClickHouse in one shard, an hour's worth at
-/// 70 batches of 4 KB a second. A Durable Object stores 10 GB.
+/// 70 batches of 4 KB a second.
 pub const GROUP_BACKLOG_BYTES: u64 = 1_000_000_000;
 
 /// Bounds of `GROUP_BACKLOG_BYTES`.
@@ -162,8 +165,16 @@ pub const GROUP_BACKLOG_GROUPS_RANGE: (usize, usize) = (1, 100_000);
 pub const GROUP_BACKLOG_BATCHES: usize = 400_000;
 
 /// Groups set aside in one shard, some 300 bytes of memory each. Over it a refused batch is given up
-/// and counted; a group of several is tried again until somebody has made room.
+/// and counted; a group of several is tried again until somebody has made room, and counts as waiting
+/// until then, so that senders are told to come again.
 pub const GROUPS_ASIDE: usize = 10_000;
+
+/// Bytes of groups set aside in one shard: with the largest backlog and the slices of known ids they
+/// stay within the 10 GB that a Durable Object stores.
+pub const GROUPS_ASIDE_BYTES: u64 = 1_000_000_000;
+
+/// Batches of groups set aside in one shard: their keys are in memory, as of those that wait.
+pub const GROUPS_ASIDE_BATCHES: usize = 100_000;
 
 /// Groups set aside that `/v1/health` lists, of each shard.
 pub const GROUPS_ASIDE_LISTED: usize = 20;
@@ -226,4 +237,5 @@ const _: () =
     assert!(GROUP_BYTES <= GROUP_BODY_BYTES_MAX && GROUP_BODY_BYTES_MAX < GROUP_BLOCK_BYTES);
 const _: () = assert!(BODY_BYTES <= GROUP_BODY_BYTES_MAX);
 const _: () = assert!(GROUP_ROW_BYTES as u64 <= GROUP_BACKLOG_BYTES_RANGE.0);
+const _: () = assert!(GROUP_BACKLOG_BYTES_RANGE.1 + GROUPS_ASIDE_BYTES < OBJECT_BYTES);
 const _: () = assert!(GROUP_BACKOFF_BASE_MS <= GROUP_BACKOFF_CAP_MS);

@@ -1,5 +1,6 @@
 //! One shard's state machine: what came in, and what to do.
 
+use super::aside::SetAside;
 use super::backlog::Backlog;
 use super::effect::{Inserted, Output, Put, PutId, Taken};
 use super::gate::{Gate, backoff_ms};
@@ -29,7 +30,7 @@ pub struct Shard {
     /// Groups whose row is being written, by the keys of their batches.
     writing: HashMap<Key, Uuid>,
     /// Groups set aside.
-    pub(super) aside: BTreeMap<Uuid, (Group, String)>,
+    pub(super) aside: SetAside,
     pub(super) known: Known,
     in_flight: usize,
     gate: Gate,
@@ -78,7 +79,7 @@ impl Shard {
             looking: HashMap::new(),
             open: Backlog::default(),
             writing: HashMap::new(),
-            aside: BTreeMap::new(),
+            aside: SetAside::default(),
             known: Known::new(&stored.slices, options.known_keys),
             in_flight: 0,
             gate: Gate::default(),
@@ -105,7 +106,7 @@ impl Shard {
         let mut group = Group::new(row.table.clone(), members, row.body_bytes, State::Waiting);
         group.is_uncertain = true;
         match &row.aside {
-            Some(code) => drop(self.aside.insert(row.group, (group, code.clone()))),
+            Some(code) => self.aside.insert(row.group, group, code.clone()),
             None => self.open.insert(row.group, group),
         }
         Ok(())
@@ -391,11 +392,13 @@ impl Shard {
             known_in_memory: self.known.len(),
             given_up: self.given_up,
             aside_groups: self.aside.len(),
+            aside_batches: self.aside.batches(),
+            aside_bytes: self.aside.bytes(),
             set_aside: self
                 .aside
                 .iter()
                 .take(limits::GROUPS_ASIDE_LISTED)
-                .map(|(id, (group, code))| Aside::new(*id, group, code))
+                .map(|(id, group, code)| Aside::new(id, group, code))
                 .collect(),
         }
     }
