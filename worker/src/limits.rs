@@ -218,14 +218,17 @@ pub const TOKENS_RELIED_ON: u32 = 50_000;
 /// by then, and the edge's clock may run ahead of the server's by less.
 pub const MIGRATE_AHEAD_MS: u32 = 5_000;
 
-/// How long after that moment its rollup is filled with what came before, in milliseconds: an
-/// insert may be under way for [`UPSTREAM_TIMEOUT_MS`] and a little more.
-pub const MIGRATE_SETTLE_MS: u32 = 15_000;
+/// How much longer than `UPSTREAM_TIMEOUT_MS` an insert may be under way, in milliseconds: the server
+/// may go on with one that was given up.
+pub const MIGRATE_SETTLE_MARGIN_MS: u32 = 5_000;
+
+/// How long after that moment its rollup is filled with what came before, in milliseconds, where no
+/// worker's `UPSTREAM_TIMEOUT_MS` is known: by its default.
+pub const MIGRATE_SETTLE_MS: u32 = UPSTREAM_TIMEOUT_MS + MIGRATE_SETTLE_MARGIN_MS;
 
 /// Bounds of the days after which events are deleted: above, times wrap in 2106.
 pub const TTL_DAYS: (u32, u32) = (1, 10_000);
 
-const _: () = assert!(UPSTREAM_TIMEOUT_MS < MIGRATE_SETTLE_MS);
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);
