@@ -7,6 +7,7 @@ import { connect } from "node:net";
 import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { batchUrl, block, eventBlock, eventColumns, uuidV7 } from "./blocks.mjs";
+import * as packaged from "../../pkg-template/parts/queries.js";
 import { answer, holdUntil, loseAnswer, refuse, startStack } from "./harness.mjs";
 
 const ORIGIN = "https://bound.test";
@@ -450,7 +451,7 @@ describe("named queries", () => {
     assert.deepEqual(await top({ limit: 2 }), viewed.slice(0, 2));
   });
 
-  test("S0.23 S0.24 S0.25 S0.28 summaries answer many ids by one query, absent ones not", async () => {
+  test("S0.23 S0.25 S0.28 summaries answer many ids by one query, absent ones not", async () => {
     await send([{ entity_id: "s23a" }, { entity_id: "s23b", name: "like" }]);
     const before = proxy.requests.length;
     const { data } = await ask("summaries", { ids: '["s23b","s23a","s23none"]' });
@@ -460,6 +461,42 @@ describe("named queries", () => {
       { entity_id: "s23b", ...summaryOf({ likes: 1, net_likes: 1 }) },
     ]);
     assert.deepEqual((await ask("summaries", { ids: "[]" })).data, []);
+  });
+
+  test("S0.24 the package's getBulkSummaries of no ids is empty and asks nobody", async () => {
+    const before = proxy.requests.length;
+    const config = { endpoint: new URL(stack.site).origin, key: "pk_open" };
+    assert.deepEqual(await packaged.getBulkSummaries(config, []), new Map());
+    assert.equal(proxy.requests.length, before);
+    assert.deepEqual(await packaged.getBulkSummaries(config, ["s24none"]), new Map());
+    assert.equal(proxy.requests.length, before + 1, "with one it would have been seen");
+  });
+
+  test("S0.26 each of the package's queries logs its failure under its name, and throws it", async (t) => {
+    const said = t.mock.method(console, "error", () => {});
+    const good = { endpoint: new URL(stack.site).origin, key: "pk_open" };
+    const bad = { ...good, key: "pk_nobody" };
+    const { getSummary, getHourlyViews, getTopPosts, getBulkSummaries, query } = packaged;
+    assert.equal((await getSummary(good, "42")).views, 0);
+    assert.equal(said.mock.callCount(), 0);
+    for (const [asking, logged] of [
+      [() => getSummary(bad, "42"), "[tallymark] getSummary 42 failed"],
+      [() => getHourlyViews(bad, "42"), "[tallymark] getHourlyViews failed"],
+      [() => getTopPosts(bad), "[tallymark] getTopPosts failed"],
+      [() => getBulkSummaries(bad, ["42"]), "[tallymark] getBulkSummaries failed"],
+      [
+        () => query(bad, "daily", { entity_type: "post", id: "42" }),
+        "[tallymark] query daily failed",
+      ],
+    ]) {
+      said.mock.resetCalls();
+      const error = await asking().catch((error) => error);
+      assert.deepEqual([error.code, error.status], ["bad_key", 401]);
+      assert.deepEqual(
+        said.mock.calls.map((call) => call.arguments),
+        [[logged, error]],
+      );
+    }
   });
 
   test("a site sees its own events alone", async () => {
