@@ -40,6 +40,10 @@ pub const ARRAY_ITEMS: usize = 1_000;
 /// Bytes of one text parameter: ids are the longest.
 pub const TEXT_BYTES: usize = tallymark::limits::ID_BYTES;
 
+/// Bytes of one event's text. The longest properties, with every character escaped, are within it;
+/// beyond it nothing is read.
+pub const EVENT_BYTES: usize = 7 * tallymark::limits::STRING_BYTES;
+
 /// Changes in one `POST /v1/cdc`: each is an insert of its own, of some milliseconds, with a look-up
 /// before it when it is not young, and Cloudflare allows twice as many requests to come of one.
 pub const CHANGES: usize = 500;
@@ -74,6 +78,10 @@ pub const CACHE_BYTES: usize = 8_000_000;
 /// Answers that one isolate keeps; the oldest goes first.
 pub const CACHE_ENTRIES: usize = 1_000;
 
+/// Fetches that one isolate knows to be under way. One whose request went away without a word stays
+/// until it is too old; a platform allows far fewer at once.
+pub const FLIGHTS: usize = 1_000;
+
 /// An answer older than its query allows is served while a new one is fetched, up to this many
 /// times the age that the query allows.
 pub const CACHE_STALE_TIMES: i64 = 2;
@@ -83,6 +91,12 @@ pub const SITES: usize = 10_000;
 
 /// Bytes of a site's name: it is a dictionary key in every table.
 pub const SITE_BYTES: usize = 64;
+
+/// Reader keys of one entry of `SITES`: each is a digest in memory, and compared with all others once.
+pub const READER_KEYS: usize = 100;
+
+/// Origins of one entry of `SITES`: each request is compared with them one after the other.
+pub const ORIGINS: usize = 100;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 128;

@@ -2,11 +2,12 @@
 
 use super::properties::{NO_PROPERTIES, properties};
 use super::time;
+use crate::limits::EVENT_BYTES;
 use crate::refusal::Code;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES, STRING_BYTES};
+use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES};
 use tallymark::rng::Uuid;
 use tallymark::time::UnixMs;
 
@@ -42,10 +43,6 @@ pub enum Length {
     /// It loses its end at [`PAGE_TEXT_BYTES`], as it would in a page.
     Cut,
 }
-
-/// The longest text of one row. The longest properties, with every character escaped, are within
-/// it; beyond it nothing is read.
-const ROW_BYTES: usize = 7 * STRING_BYTES;
 
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +85,8 @@ impl Row {
     /// # Errors
     /// The first thing that is wrong, in the order of the members' names.
     pub fn parse(text: &str, names: Names, is_server: bool) -> Result<Self, Fault> {
-        if text.len() > ROW_BYTES {
-            return Err(bad(format!("the event has more than {ROW_BYTES} bytes")));
+        if text.len() > EVENT_BYTES {
+            return Err(bad(format!("the event has more than {EVENT_BYTES} bytes")));
         }
         let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
             let what = if error.is_data() { "no JSON object" } else { "no JSON" };
@@ -438,7 +435,7 @@ mod tests {
         ] {
             assert_eq!(message(text), expected, "{text}");
         }
-        let long = with("properties", &format!("{{\"a\":\"{}\"}}", "x".repeat(ROW_BYTES)));
+        let long = with("properties", &format!("{{\"a\":\"{}\"}}", "x".repeat(EVENT_BYTES)));
         assert_eq!(message(&long), "the event has more than 229376 bytes");
         let unknown = with(&"x".repeat(200), "1");
         let shown = "x".repeat(40);
