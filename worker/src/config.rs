@@ -350,7 +350,7 @@ fn base_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// A database's name. It goes into URLs, never into SQL.
+/// A database's name. It goes into URLs, and into the one statement that makes it ([`crate::admin`]).
 fn name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if (1..=limits::SITE_BYTES).contains(&text.len()) && text.bytes().all(plain) {

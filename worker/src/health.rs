@@ -1,11 +1,11 @@
-//! `GET /v1/health`: are the variables right, and does ClickHouse answer?
+//! `GET /v1/health`: are the variables right, does ClickHouse answer, and what waits in the shards?
 
 use crate::answer::Answer;
 use crate::config::{Config, Problem};
 use crate::group::Status;
 use crate::limits;
 use crate::upstream::{Outcome, Request};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Asks for a number as the queries do. Not a ping, which needs no password: this shows that the
 /// reading user may come in, and that counts come back as numbers.
@@ -32,7 +32,7 @@ struct Health<'a> {
 }
 
 /// What a shard says: what waits there, or why it takes nothing.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Shard {
     shard: usize,
     #[serde(flatten)]

@@ -42,8 +42,9 @@
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, and what
-//!   [`migrate`] asks about migrations; a shard's own tables are in `entry/storage.js`.
+//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, the question of
+//!   [`health`], `CREATE DATABASE` in [`admin`], and what [`migrate`] asks about migrations, fills
+//!   rollups with and deletes events by; a shard's own tables are in `entry/storage.js`.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 

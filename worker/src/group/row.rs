@@ -68,7 +68,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group whose row is being written, for these calls.
+    /// A group in this state, of which no try is known.
     #[must_use]
     pub const fn new(table: String, members: Vec<Member>, body_bytes: u64, state: State) -> Self {
         Self {
