@@ -174,13 +174,13 @@ pub const GROUP_BACKLOG_GROUPS: usize = 20_000;
 /// Bounds of `GROUP_BACKLOG_GROUPS`.
 pub const GROUP_BACKLOG_GROUPS_RANGE: (usize, usize) = (1, 100_000);
 
-/// Batches that may wait for ClickHouse in one shard: their keys are in memory, some 60 bytes each,
+/// Batches that may wait for ClickHouse in one shard: a member and its key are in memory for each,
 /// of the 128 MB that a Durable Object has.
 pub const GROUP_BACKLOG_BATCHES: usize = 400_000;
 
-/// Groups set aside in one shard, some 300 bytes of memory each. Over it a refused batch is given up
-/// and counted; a group of several is tried again until somebody has made room, and counts as waiting
-/// until then, so that senders are told to come again.
+/// Groups set aside in one shard: each is a row that every start reads. Over it a refused batch is
+/// given up and counted; a group of several is tried again until somebody has made room, and counts
+/// as waiting until then, so that senders are told to come again.
 pub const GROUPS_ASIDE: usize = 10_000;
 
 /// Bytes of groups set aside in one shard: with the largest backlog and the slices of known ids they
@@ -193,7 +193,8 @@ pub const GROUPS_ASIDE_BATCHES: usize = 100_000;
 /// Groups set aside that `/v1/health` lists, of each shard.
 pub const GROUPS_ASIDE_LISTED: usize = 20;
 
-/// Shards: each is one Durable Object; one takes about 500 batches a second.
+/// Shards: each is one Durable Object; `node tests/bench/group.bench.mjs` tells what one
+/// takes.
 pub const GROUP_SHARDS: u32 = 64;
 
 /// Upper bound of the first backoff after a failed insert.
@@ -208,7 +209,7 @@ pub const GROUP_REFUSED_WAIT_MS: u64 = 60_000;
 /// How long after a write the alarm comes, should the timer be lost with its process.
 pub const GROUP_ALARM_MS: i64 = 30_000;
 
-/// Keys of accepted batches in a shard's memory, 60 bytes each: beyond, the oldest move to storage.
+/// Keys of accepted batches in a shard's memory: beyond, the oldest move to storage.
 pub const KNOWN_KEYS: usize = 300_000;
 
 /// Keys older than this move to storage, in one go with all that are.
