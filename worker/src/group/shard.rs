@@ -12,6 +12,7 @@ use super::status::{Aside, Status};
 use super::window::{Waiting, Window};
 use crate::limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use tallymark::column::Cursor;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::{Now, TickMs, UnixMs};
 
@@ -464,19 +465,8 @@ impl Shard {
 
 /// The rows of a block that is one; a block without rows would end the insert that it is in.
 fn rows(block: &[u8]) -> Option<u32> {
-    let (_, rest) = varint(block)?;
-    let (rows, _) = varint(rest)?;
+    let mut block = Cursor::new(block);
+    block.varint().ok()?;
+    let rows = block.varint().ok()?;
     u32::try_from(rows).ok().filter(|rows| *rows > 0)
-}
-
-/// A number in LEB128, and what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (at, byte) in bytes.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
 }
