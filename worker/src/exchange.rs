@@ -1,15 +1,22 @@
 //! One request from begin to end, without IO: each call takes what happened and says what to do.
 //!
 //! ```text
-//! begin ─┬─> Respond                                  refused, preflight
-//!        ├─> Read ── body ──> Put ── put ──> Respond             a batch or events for a group
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond      the same, inserted by itself
-//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond      several queries, changes,
-//!        │                                                       migrations
-//!        ├─> [Look ── found ──> [Join ── joined ──>]] Fetch ── upstream ──> Respond   one query
-//!        ├─> Fetch ── upstream ──> Shards ── shards ──> Respond  health
-//!        ├─> Admin ── admin ──> Respond               a group that was set aside
-//!        └─> Asset ── asset ──> Relay                 a file
+//! begin ─┬─> Respond                                      refused, preflight
+//!        ├─> Read ── body ──> Put ── put ──> Respond      a batch or events for a group
+//!        ├─> Read ── body ──> insert ──> Respond          the same, inserted by itself
+//!        ├─> Read ── body ──> insert … ──> Respond        changes
+//!        ├─> query ──> Respond                            GET /v1/query/<name>
+//!        ├─> Read ── body ──> query … ──> Respond         POST /v1/query
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Respond             a statement of the admin's
+//!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond migrations
+//!        ├─> Fetch ── upstream ──> [Shards ── shards ──>] Respond       health
+//!        ├─> Admin ── admin ──> Respond                   a group that was set aside
+//!        └─> Asset ── asset ──> Relay                     a file
+//!
+//! insert:  [Ask ── put ──>]           did a group take it?
+//!          [Fetch ── upstream ──>]    has the table got it?
+//!          Fetch ── upstream ──>      unless one of them said so
+//! query:   [Join ── joined ──>] [Look ── found ──>] [Fetch ── upstream ──>]
 //! ```
 
 use crate::access::{self, Grant};
@@ -20,13 +27,13 @@ use crate::assets;
 use crate::batch::Head;
 use crate::block;
 use crate::cdc::{self, Changes};
-use crate::config::{Config, Environment, Problem};
+use crate::config::Config;
 use crate::enrich::{Agent, Place, Sender, truncated_ip};
 use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert::{self, Found};
 use crate::limits;
-use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
+use crate::query::{self, Ask, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
 use crate::routes::Route;
 use crate::sink::{self, Asked, Next, Put};
@@ -34,20 +41,9 @@ use crate::sites::caller;
 use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
-use std::cell::RefCell;
+use crate::worker::Worker;
 use std::rc::Rc;
-use tallymark::rng::Rng;
 use tallymark::time::UnixMs;
-
-/// What all requests share: made once from the environment.
-#[derive(Debug)]
-pub struct Worker {
-    config: Result<Config, Vec<Problem>>,
-    catalogue: Catalogue,
-    /// Draws ids for requests that bring none.
-    ids: RefCell<Rng>,
-    cache: RefCell<Cache>,
-}
 
 /// What the entry has to say about a request before its body.
 #[derive(Clone, Debug, Default)]
@@ -183,48 +179,6 @@ enum State {
     Admin(Action),
     /// A file's status.
     Asset(String),
-}
-
-impl Worker {
-    /// Checks the environment and parses the queries. Never fails: wrong variables are told by
-    /// `/v1/health`, and everything else is `busy` until they are right. `seed` is entropy.
-    #[must_use]
-    pub fn new(environment: &Environment, seed: [u64; 4]) -> Self {
-        let catalogue = Catalogue::parse(&query::FILES);
-        debug_assert!(catalogue.is_ok(), "a query's head is wrong: {catalogue:?}");
-        Self {
-            config: Config::read(environment),
-            catalogue: catalogue.unwrap_or_default(),
-            ids: RefCell::new(Rng::new(seed)),
-            cache: RefCell::default(),
-        }
-    }
-
-    /// The header with the client's address, if one is trusted; lower case.
-    #[must_use]
-    pub fn client_ip_header(&self) -> Option<&str> {
-        self.config.as_ref().ok().and_then(|config| config.client_ip_header.as_deref())
-    }
-
-    /// The configuration, if it is right.
-    #[must_use]
-    pub fn checked_config(&self) -> Option<&Config> {
-        self.config.as_ref().ok()
-    }
-
-    /// Whether `User-Agent` is to be read.
-    #[must_use]
-    pub fn reads_agents(&self) -> bool {
-        self.config.as_ref().is_ok_and(|config| config.reads_agents)
-    }
-
-    fn config(&self) -> Result<&Config, Answer> {
-        self.config.as_ref().map_err(|problems| {
-            let names: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
-            let refusal = Refusal::new(Code::Busy, "the worker is not configured, see /v1/health");
-            Answer::from(refusal).logged(format!("wrong variables: {}", names.join(", ")))
-        })
-    }
 }
 
 impl Exchange {

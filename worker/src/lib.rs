@@ -36,6 +36,7 @@
 //! | [`health`] | `/v1/health` |
 //! | [`aside`] | `/v1/admin/groups/…`: groups that were set aside |
 //! | [`assets`] | `/tallymark/<file>` |
+//! | [`worker`] | what all requests of an isolate share |
 //! | [`exchange`] | one request from begin to end |
 //!
 //! # Invariants
@@ -81,5 +82,6 @@ pub mod url;
 pub mod wasm;
 #[cfg(feature = "wasm")]
 pub mod wasm_group;
+pub mod worker;
 pub mod xxh64;
 pub mod zstd;

@@ -1,7 +1,7 @@
 //! What several tests share: one configuration, one moment.
 
 use crate::config::{Config, Environment, User};
-use crate::exchange::Worker;
+use crate::worker::Worker;
 use std::rc::Rc;
 
 /// 2026-11-23T12:00:00Z, in Unix milliseconds.

@@ -7,6 +7,7 @@ use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
 use crate::sink::{Asked, Put};
 use crate::upstream::{self, Outcome, Reply};
+use crate::worker;
 use std::rc::Rc;
 use tallymark::time::UnixMs;
 use wasm_bindgen::JsValue;
@@ -35,9 +36,9 @@ extern "C" {
     fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
 }
 
-/// What all requests share; see [`exchange::Worker`].
+/// What all requests share; see [`worker::Worker`].
 #[wasm_bindgen]
-pub struct Worker(Rc<exchange::Worker>);
+pub struct Worker(Rc<worker::Worker>);
 
 #[wasm_bindgen]
 impl Worker {
@@ -53,7 +54,7 @@ impl Worker {
         let seed = std::array::from_fn(|_| {
             words.next().unwrap_or_default() << 32 | words.next().unwrap_or_default()
         });
-        Self(Rc::new(exchange::Worker::new(&environment, seed)))
+        Self(Rc::new(worker::Worker::new(&environment, seed)))
     }
 
     /// The header that holds the client's address, if any.

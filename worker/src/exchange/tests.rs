@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Environment;
 use crate::testing::{
     NOW, environment_with_rules, grouping_environment, once_grouping_environment, reader, worker,
 };
