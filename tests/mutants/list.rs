@@ -267,6 +267,27 @@ pub const MUTANTS: &[Mutant] = &[
             "        Inserted::Uncertain { .. } => Answer::accepted(now, false),",
         )],
     ),
+    // Rule 7: the group.
+    world("fresh_token_a_try"),
+    world("routes_by_session"),
+    world("tells_before_sync"),
+    world("keys_forgotten_at_a_start"),
+    code(
+        "keys_of_rows_not_read_at_a_start",
+        &[change(
+            "worker/src/group/shard.rs",
+            "        self.known.add(&members);\n        if row.body_bytes",
+            "        if row.body_bytes",
+        )],
+    ),
+    code(
+        "group_split_after_a_lost_answer",
+        &[change(
+            "worker/src/group/refused.rs",
+            "group.members.len() > 1 && !group.is_uncertain",
+            "group.members.len() > 1",
+        )],
+    ),
     // Rule 9: limits.
     code(
         "no_limit_in_memory",

@@ -151,9 +151,11 @@ impl ClickHouse {
     }
 
     /// Other inserts have taken the place of all tokens of ids from before this.
-    pub fn forget(&mut self, before: UnixMs) {
+    pub fn forget(&mut self, before: UnixMs, but: &HashSet<Uuid>) {
         for table in [&mut self.source, &mut self.rollup] {
-            let is_old = |token: &(i64, Uuid)| token.1.v7_time().is_none_or(|time| time < before);
+            let is_old = |token: &(i64, Uuid)| {
+                !but.contains(&token.1) && token.1.v7_time().is_none_or(|time| time < before)
+            };
             table.tokens.retain(|token| !is_old(token));
             table.known.retain(|token| !is_old(token));
         }

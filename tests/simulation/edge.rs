@@ -18,7 +18,12 @@ pub struct Deployment {
     pub cap_bytes: usize,
     /// Deployed without the sites' keys.
     pub is_keyless: bool,
+    /// `SINK`: with a group-maker or straight into ClickHouse.
+    pub is_grouped: bool,
 }
+
+/// `GROUP_SHARDS`.
+pub const SHARDS: u32 = 2;
 
 /// A site's write key.
 pub fn key(site: usize) -> &'static str {
@@ -49,6 +54,9 @@ impl Deployment {
             "CLICKHOUSE_READ_USER": "reader",
             "SITES": serde_json::to_string(&sites).unwrap(),
             "BODY_BYTES": self.cap_bytes,
+            "SINK": if self.is_grouped { "group" } else { "direct" },
+            "GROUPS": {},
+            "GROUP_SHARDS": SHARDS,
         });
         Worker::new(&serde_json::from_value(environment).unwrap(), [1, 2, 3, 4])
     }

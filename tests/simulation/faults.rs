@@ -81,14 +81,19 @@ impl World {
     }
 
     fn receiver_fault(&mut self) {
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..2 => self.receiver.heal(),
             2..4 => self.receiver.worker = Worker::Down,
             4 => self.receiver.worker = Worker::RateLimits,
             5 if self.dice.chance(30) => self.receiver.deployment.is_keyless = true,
+            8 => {
+                let now = self.server_now();
+                self.receiver.restart(now, &mut self.dice, &mut self.tally);
+                self.after_receiver();
+            }
             6 => self.receiver.server.health = self.dice.pick(&[Health::Down, Health::Refuses]),
             7 => {
-                let healths = [Health::ViewFails, Health::Slow, Health::Dies];
+                let healths = [Health::ViewFails, Health::Slow, Health::Dies, Health::Strict];
                 self.receiver.server.health = self.dice.pick(&healths);
             }
             // A deployment with another cap. Not between a request and its twin: a browser sends

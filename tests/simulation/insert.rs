@@ -19,8 +19,9 @@ pub enum PlacedBy {
     CorrectedTime,
 }
 
-/// The insert that a request asks for; else what is wrong with it.
-pub fn read(request: &Request, placed_by: PlacedBy) -> Result<Insert, String> {
+/// The insert that a request asks for; else what is wrong with it. Its body is blocks of so many
+/// bytes, one behind the other; one block if nothing is told.
+pub fn read(request: &Request, blocks: &[usize], placed_by: PlacedBy) -> Result<Insert, String> {
     let url = &request.url;
     for (name, value) in [
         ("database", "tallymark"),
@@ -37,8 +38,18 @@ pub fn read(request: &Request, placed_by: PlacedBy) -> Result<Insert, String> {
     }
     let token = parameter(url, "insert_deduplication_token");
     let token = Uuid::parse(token.as_bytes()).ok_or("an insert without a token")?;
-    let block = unpack(&request.body).ok_or("a body that is no zstd frame of raw blocks")?;
-    let rows = placed_rows(&block, placed_by).ok_or("a block that is not complete")?;
+    let body = unpack(&request.body).ok_or("a body that is no zstd frame of raw blocks")?;
+    let mut rest = body.as_slice();
+    let mut rows = Vec::new();
+    let whole = [body.len()];
+    for bytes in if blocks.is_empty() { &whole } else { blocks } {
+        let (block, behind) = rest.split_at_checked(*bytes).ok_or("a body that ends early")?;
+        rows.extend(placed_rows(block, placed_by).ok_or("a block that is not complete")?);
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        return Err("a body with something behind its blocks".into());
+    }
     Ok(Insert::new(token, rows))
 }
 
@@ -77,7 +88,7 @@ fn unpack(frame: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The rows of a completed block, each with the time that places it.
-fn placed_rows(body: &[u8], placed_by: PlacedBy) -> Option<Vec<(RowKey, UnixMs)>> {
+pub fn placed_rows(body: &[u8], placed_by: PlacedBy) -> Option<Vec<(RowKey, UnixMs)>> {
     let block = block::walk(body).ok()?;
     let rows = rows_of(&block)?;
     let sites = block.column("site")?.texts()?;

@@ -90,6 +90,16 @@ impl Ledger {
         }
     }
 
+    /// The rows of a block were set aside for people to look at: they may be missing, and no more.
+    pub fn set_aside(&mut self, body: &[u8], tally: &mut Tally) {
+        for row in rows(body).unwrap() {
+            if let Some(event) = self.event_mut(row.event) {
+                event.dropped = true;
+                tally.count("event set aside");
+            }
+        }
+    }
+
     /// These are halves of a batch that its receiver finds too large.
     pub fn split(&mut self, whole: Uuid, half: Uuid) {
         self.wholes.insert(half, whole);

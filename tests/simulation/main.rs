@@ -19,6 +19,7 @@ mod clickhouse;
 mod dice;
 mod edge;
 mod faults;
+mod group;
 mod insert;
 mod ledger;
 mod page;

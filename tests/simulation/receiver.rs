@@ -3,7 +3,7 @@
 //! The worker is the real one: its pure core decides about every request and every answer. What it
 //! asks of ClickHouse goes to the model.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
@@ -12,6 +12,7 @@ use tallymark_worker::exchange::{Exchange, Request, Step};
 
 use crate::dice::Dice;
 use crate::edge::{Deployment, ORIGIN};
+use crate::group::{Around, Group};
 use crate::insert;
 use crate::server::{Server, Weakness};
 use crate::tally::Tally;
@@ -56,11 +57,23 @@ pub struct Call(pub u64);
 /// What the receiver said for good about a batch, for the ledger to hold drops against.
 pub type Said = Vec<(Uuid, u16)>;
 
+/// Where the worker's batches go.
+#[derive(Debug)]
+pub enum Sink {
+    /// One insert a batch.
+    Direct,
+    /// Through the shards' objects.
+    Group(Box<Group>),
+}
+
 #[derive(Debug)]
 pub struct Receiver {
     pub worker: Worker,
     pub deployment: Deployment,
     pub server: Server,
+    sink: Sink,
+    /// The addresses of calls that wait for a shard.
+    urls: BTreeMap<Call, String>,
     pub said: Said,
     /// What the worker did that no worker may do.
     pub broken: Option<String>,
@@ -68,11 +81,24 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub fn new(weakness: Weakness) -> Self {
+    pub fn new(mutant: &str, is_grouped: bool, now: Now, dice: &mut Dice) -> Self {
+        let deployment = Deployment { cap_bytes: 1_000_000, is_keyless: false, is_grouped };
+        let sink = if is_grouped {
+            let mut group = Group::new(deployment.worker(), now, dice);
+            group.routes_by_session = mutant == "routes_by_session";
+            group.has_fresh_tokens = mutant == "fresh_token_a_try";
+            group.tells_before_sync = mutant == "tells_before_sync";
+            group.forgets_keys = mutant == "keys_forgotten_at_a_start";
+            Sink::Group(Box::new(group))
+        } else {
+            Sink::Direct
+        };
         Self {
             worker: Worker::Up,
-            deployment: Deployment { cap_bytes: 1_000_000, is_keyless: false },
-            server: Server::new(weakness),
+            deployment,
+            server: Server::new(Weakness::of(mutant)),
+            sink,
+            urls: BTreeMap::new(),
             said: Vec::new(),
             broken: None,
             replies: VecDeque::new(),
@@ -125,12 +151,35 @@ impl Receiver {
                     let outcome = self.server.fetch(&request, body, now, dice, tally);
                     exchange.upstream(&outcome)
                 }
+                Step::Put(put) => {
+                    let Sink::Group(group) = &mut self.sink else {
+                        self.broken = Some("a put without a group-maker".into());
+                        return;
+                    };
+                    self.urls.insert(call, url.into());
+                    let around = &mut Around { now, server: &mut self.server, dice, tally };
+                    group.put(call, exchange, &put, around);
+                    return self.settle_puts(tally);
+                }
                 Step::Respond(answer) => return self.answered(call, url, answer, tally),
                 other => {
                     self.broken = Some(format!("the worker asks for {other:?}"));
                     return;
                 }
             };
+        }
+    }
+
+    /// Calls that a shard has answered.
+    fn settle_puts(&mut self, tally: &mut Tally) {
+        while let Sink::Group(group) = &mut self.sink
+            && let Some((call, step)) = group.take_reply()
+        {
+            let url = self.urls.remove(&call).unwrap_or_default();
+            match step {
+                Step::Respond(answer) => self.answered(call, &url, answer, tally),
+                other => self.broken = Some(format!("the worker asks for {other:?} after a put")),
+            }
         }
     }
 
@@ -154,22 +203,65 @@ impl Receiver {
     }
 
     /// When [`Receiver::handle_timeout`] has something to do.
-    pub fn due(&self) -> Option<u64> {
-        self.server.due()
+    pub fn due(&self, now: Now) -> Option<u64> {
+        let of_group = match &self.sink {
+            Sink::Group(group) => group.due(now),
+            Sink::Direct => None,
+        };
+        self.server.due().into_iter().chain(of_group).min()
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Now, tally: &mut Tally) {
+    pub fn handle_timeout(&mut self, now: Now, dice: &mut Dice, tally: &mut Tally) {
         self.server.handle_timeout(now, tally);
+        if let Sink::Group(group) = &mut self.sink {
+            group.handle_timeout(&mut Around { now, server: &mut self.server, dice, tally });
+            self.settle_puts(tally);
+        }
+    }
+
+    /// The process of a shard ends, and another starts.
+    pub fn restart(&mut self, now: Now, dice: &mut Dice, tally: &mut Tally) {
+        if let Sink::Group(group) = &mut self.sink {
+            group.restart(&mut Around { now, server: &mut self.server, dice, tally });
+            self.settle_puts(tally);
+        }
+    }
+
+    /// The blocks that wait for people.
+    pub fn set_aside(&self) -> Vec<Vec<u8>> {
+        match &self.sink {
+            Sink::Group(group) => group.set_aside(),
+            Sink::Direct => Vec::new(),
+        }
+    }
+
+    /// Batches that are acknowledged and not in ClickHouse yet.
+    pub fn waiting(&self, now: Now) -> usize {
+        match &self.sink {
+            Sink::Group(group) => group.waiting(now),
+            Sink::Direct => 0,
+        }
     }
 
     /// Other people's inserts push out the tokens of batches this old.
     pub fn forget(&mut self, before: UnixMs) {
-        self.server.forget(before);
+        let open = match &mut self.sink {
+            Sink::Group(group) => {
+                group.rest();
+                group.open_groups()
+            }
+            Sink::Direct => HashSet::new(),
+        };
+        self.server.forget(before, &open);
     }
 
     /// What worker or server did that may not be.
     pub fn take_broken(&mut self) -> Option<String> {
-        self.broken.take().or_else(|| self.server.broken.take())
+        let of_group = match &self.sink {
+            Sink::Group(group) => group.broken(),
+            Sink::Direct => None,
+        };
+        self.broken.take().or_else(|| self.server.broken.take()).or(of_group)
     }
 }

@@ -1,6 +1,6 @@
 //! ClickHouse's HTTP interface over the model of its tables, with what may go wrong on the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
@@ -23,6 +23,8 @@ pub enum Health {
     ViewFails,
     /// The worker gives up waiting every other time; what it asked for happens, now or later.
     Slow,
+    /// It has become stricter than the worker's check, and refuses some rows for good.
+    Strict,
     /// It is killed in the middle of every other insert, and starts again.
     Dies,
 }
@@ -51,6 +53,8 @@ pub struct Server {
     pub broken: Option<String>,
     /// Batches that the rollup has not counted and can no longer: their tokens are forgotten.
     pub uncounted: BTreeSet<Uuid>,
+    /// Batches that it refused for good, when they were inserted by themselves.
+    pub refused: HashSet<Uuid>,
     placed_by: PlacedBy,
     /// Inserts that the worker no longer waits for, by when they happen.
     late: BTreeMap<(u64, u64), Insert>,
@@ -60,6 +64,11 @@ pub struct Server {
 /// The exception of `throwIf`, standing for any that a view may fail with.
 const VIEW_FAILED: &str = "395";
 const TOO_MANY_PARTS: &str = "252";
+const INCORRECT_DATA: &str = "117";
+
+fn is_poison(event: u64) -> bool {
+    event % 29 == 7
+}
 
 impl Server {
     pub fn new(weakness: Weakness) -> Self {
@@ -70,6 +79,7 @@ impl Server {
             tables: ClickHouse::new(10_000, rollup),
             broken: None,
             uncounted: BTreeSet::new(),
+            refused: HashSet::new(),
             placed_by: if by_time { PlacedBy::CorrectedTime } else { PlacedBy::BatchId },
             late: BTreeMap::new(),
             inserts: 0,
@@ -80,7 +90,7 @@ impl Server {
         self.health = Health::Up;
     }
 
-    /// A request of the worker's, made for these bytes of a page.
+    /// A request of the worker's about one batch, made of these bytes of a page.
     pub fn fetch(
         &mut self,
         request: &Request,
@@ -92,15 +102,37 @@ impl Server {
         if let Some(batch) = insert::looked_up(request) {
             return self.look_up(batch, dice, tally);
         }
-        tally.count("insert");
-        let insert = match insert::read(request, self.placed_by) {
-            Ok(insert) => insert,
-            Err(why) => {
-                self.broken = Some(why);
-                return Outcome::Failed;
+        match insert::read(request, &[], self.placed_by) {
+            Ok(insert) => {
+                self.check_rows(&insert, sealed);
+                self.insert(insert, now, dice, tally)
             }
-        };
-        self.check_rows(&insert, sealed);
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    /// An insert of several batches, of blocks of so many bytes.
+    pub fn fetch_group(
+        &mut self,
+        request: &Request,
+        blocks: &[usize],
+        now: Now,
+        dice: &mut Dice,
+        tally: &mut Tally,
+    ) -> Outcome {
+        match insert::read(request, blocks, self.placed_by) {
+            Ok(insert) => self.insert(insert, now, dice, tally),
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    fn refuse(&mut self, why: String) -> Outcome {
+        self.broken = Some(why);
+        Outcome::Failed
+    }
+
+    fn insert(&mut self, insert: Insert, now: Now, dice: &mut Dice, tally: &mut Tally) -> Outcome {
+        tally.count("insert");
         match self.health {
             Health::Down if dice.chance(50) => Outcome::Failed,
             Health::Down => Outcome::Answer(Reply {
@@ -113,6 +145,11 @@ impl Server {
                 tally.count("insert whose view failed");
                 self.tables.insert(&insert, Trouble::InView);
                 exception(VIEW_FAILED)
+            }
+            Health::Strict if insert.rows().any(|row| is_poison(row.event)) => {
+                tally.count("insert refused for good");
+                self.refused.insert(insert.token);
+                exception(INCORRECT_DATA)
             }
             Health::Slow if dice.chance(50) => {
                 tally.count("insert that the worker gave up on");
@@ -172,18 +209,20 @@ impl Server {
 
     pub fn handle_timeout(&mut self, now: Now, tally: &mut Tally) {
         while let Some(first) = self.late.first_entry().filter(|it| it.key().0 <= now.tick.0) {
+            let insert = first.remove();
             tally.count("insert after the worker gave up on it");
-            self.tables.insert(&first.remove(), Trouble::None);
+            self.tables.insert(&insert, Trouble::None);
         }
     }
 
-    /// Other people's inserts push out the tokens of batches this old.
-    pub fn forget(&mut self, before: UnixMs) {
+    /// Other people's inserts push out the tokens of this age, but for these: what still waits for
+    /// an answer is not that old where the server stood still as long.
+    pub fn forget(&mut self, before: UnixMs, but: &HashSet<Uuid>) {
         // They happen long before that.
         for insert in std::mem::take(&mut self.late).into_values() {
             self.tables.insert(&insert, Trouble::None);
         }
-        self.tables.forget(before);
+        self.tables.forget(before, but);
     }
 }
 

@@ -22,7 +22,6 @@ use crate::dice::Dice;
 use crate::ledger::Ledger;
 use crate::page::{Callback, Page, Site, State, now};
 use crate::receiver::{Call, Receiver, Reply};
-use crate::server::Weakness;
 use crate::tally::Tally;
 use words::short;
 
@@ -88,6 +87,8 @@ pub struct World {
     /// Requests that have arrived, and whose answers will find their way back.
     answers: BTreeMap<Call, (PageId, SendId)>,
     calls: u64,
+    /// When the receiver is woken.
+    receiver_due: u64,
     pub adopts_without_lock: bool,
     pub broken: Option<String>,
     /// Whether to tell what happens.
@@ -106,13 +107,14 @@ impl World {
     pub fn new(seed: u64, mutant: &str, tells: bool) -> Self {
         let mut dice = Dice::new(seed);
         let site = Site::draw(&mut dice);
+        let is_grouped = dice.chance(50);
         let mut world = Self {
             tick: 0,
             slept_ms: 0,
             tally: Tally::default(),
             site,
             browser: Browser::new(),
-            receiver: Receiver::new(Weakness::of(mutant)),
+            receiver: Receiver::new(mutant, is_grouped, now(0, 0, 0), &mut dice),
             ledger: Ledger::default(),
             pages: Vec::new(),
             tabs: [None; TABS],
@@ -122,6 +124,7 @@ impl World {
             in_the_air: 0,
             answers: BTreeMap::new(),
             calls: 0,
+            receiver_due: u64::MAX,
             adopts_without_lock: mutant == "adopts_without_lock",
             broken: None,
             tells,
@@ -203,6 +206,13 @@ impl World {
         }
         if !self.left().is_empty() {
             return Err(format!("records are left: {}", short(&self.left())));
+        }
+        let waiting = self.receiver.waiting(self.server_now());
+        if waiting > 0 {
+            return Err(format!("{waiting} batches wait in the group-maker for no reason"));
+        }
+        for block in self.receiver.set_aside() {
+            self.ledger.set_aside(&block, &mut self.tally);
         }
         self.ledger.check(&self.receiver, &mut self.tally)
     }
@@ -311,8 +321,9 @@ impl World {
                 self.after_receiver();
             }
             Happening::Receiver => {
+                self.receiver_due = u64::MAX;
                 let now = self.server_now();
-                self.receiver.handle_timeout(now, &mut self.tally);
+                self.receiver.handle_timeout(now, &mut self.dice, &mut self.tally);
                 self.after_receiver();
             }
             Happening::Answer(id, send, reply) => {

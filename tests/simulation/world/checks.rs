@@ -79,6 +79,9 @@ impl World {
             }
             DropReason::TOO_LARGE | DropReason::REFUSED_UNCERTAIN => said(413),
             DropReason::DISCARDED => page.config.on_failure == OnFailure::Discard,
+            reason if reason.name() == "refused_bad_block" => {
+                said(400) && self.receiver.server.refused.contains(&batch)
+            }
             reason => reason.name() == "refused_bad_key" && said(401),
         }
     }

@@ -30,14 +30,17 @@ impl World {
     }
 
     /// Carries back what the receiver has answered, and sees to it that it is woken.
-    pub(super) fn after_receiver(&mut self) {
+    pub fn after_receiver(&mut self) {
         while let Some((call, reply)) = self.receiver.take_reply() {
             if let Some((page, send)) = self.answers.remove(&call) {
                 self.after(200, Happening::Answer(page, send, reply));
             }
         }
-        if let Some(due) = self.receiver.due() {
-            self.at(due.max(self.tick + 1), Happening::Receiver);
+        let due = self.receiver.due(self.server_now());
+        let due = due.map_or(u64::MAX, |due| due.max(self.tick + 1));
+        if due < self.receiver_due {
+            self.receiver_due = due;
+            self.at(due, Happening::Receiver);
         }
         if let Some(broken) = self.receiver.take_broken() {
             self.broken = Some(broken);
