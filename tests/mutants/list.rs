@@ -269,8 +269,52 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     // Rule 7: the group.
     world("fresh_token_a_try"),
+    code(
+        "group_split_after_a_lost_answer",
+        &[change(
+            "worker/src/group/refused.rs",
+            "group.members.len() > 1 && !group.is_uncertain",
+            "group.members.len() > 1",
+        )],
+    ),
+    code(
+        "group_split_after_another_process_s_try",
+        &[change(
+            "worker/src/group/shard.rs",
+            "        group.is_uncertain = true;\n        match &row.aside {",
+            "        match &row.aside {",
+        )],
+    ),
     world("routes_by_session"),
+    code(
+        "routed_by_the_time_of_sending",
+        &[change(
+            "worker/src/sink.rs",
+            "            let shard = shard_of(&head.site, table, id, config.group.shards);",
+            "            let at = Uuid([head.sent_at.0 as u8; 16]);\n            \
+             let shard = shard_of(&head.site, table, at, config.group.shards);",
+        )],
+    ),
     world("tells_before_sync"),
+    code(
+        "acknowledged_before_its_row_is_durable",
+        &[change(
+            "worker/src/group/shard.rs",
+            "        let state = State::Writing(window.waiting);",
+            "        for call in &window.waiting {\n            \
+             self.outputs.push_back(Output::Answer(call.put, Taken::Accepted));\n        }\n        \
+             let state = State::Writing(window.waiting);",
+        )],
+    ),
+    code(
+        "sent_before_its_row_is_durable",
+        &[change(
+            "worker/src/group/shard.rs",
+            "        self.outputs.push_back(Output::Sync { group: id });",
+            "        self.outputs.push_back(Output::Sync { group: id });\n        \
+             self.outputs.push_back(Output::Insert { group: id, table: table.into() });",
+        )],
+    ),
     world("keys_forgotten_at_a_start"),
     code(
         "keys_of_rows_not_read_at_a_start",
@@ -281,11 +325,43 @@ pub const MUTANTS: &[Mutant] = &[
         )],
     ),
     code(
-        "group_split_after_a_lost_answer",
+        "slices_not_looked_into",
         &[change(
-            "worker/src/group/refused.rs",
-            "group.members.len() > 1 && !group.is_uncertain",
-            "group.members.len() > 1",
+            "worker/src/group/shard.rs",
+            "        if self.known.may_be_stored(hour) {",
+            "        if false {",
+        )],
+    ),
+    code(
+        "keys_forgotten_early",
+        &[change(
+            "worker/src/group/known.rs",
+            "now.plus_ms(-(limits::BATCH_AGE_MS + limits::KNOWN_MARGIN_MS)).0;",
+            "now.plus_ms(-limits::KNOWN_MARGIN_MS).0;",
+        )],
+    ),
+    code(
+        "keys_forgotten_by_their_own_hour",
+        &[change(
+            "worker/src/group/known.rs",
+            "        self.hours.retain(|_, newest| *newest >= before);",
+            "        self.hours.retain(|hour, _| i64::from(*hour) * 3_600_000 >= before);",
+        )],
+    ),
+    code(
+        "started_with_another_number_of_shards",
+        &[change(
+            "worker/src/group/shard.rs",
+            "            Some(stored) if stored != configured => {",
+            "            Some(stored) if stored > u32::MAX - configured => {",
+        )],
+    ),
+    code(
+        "new_shard_does_not_ask_the_first",
+        &[change(
+            "worker/src/group/shard.rs",
+            "        match stored.shards.or(stored.shards_of_first) {",
+            "        match stored.shards {",
         )],
     ),
     // Rule 9: limits.

@@ -20,9 +20,11 @@ pub struct Deployment {
     pub is_keyless: bool,
     /// `SINK`: with a group-maker or straight into ClickHouse.
     pub is_grouped: bool,
+    /// `GROUP_SHARDS`.
+    pub shards: u32,
 }
 
-/// `GROUP_SHARDS`.
+/// `GROUP_SHARDS` as it was first deployed, and has to stay.
 pub const SHARDS: u32 = 2;
 
 /// A site's write key.
@@ -56,7 +58,7 @@ impl Deployment {
             "BODY_BYTES": self.cap_bytes,
             "SINK": if self.is_grouped { "group" } else { "direct" },
             "GROUPS": {},
-            "GROUP_SHARDS": SHARDS,
+            "GROUP_SHARDS": self.shards,
         });
         Worker::new(&serde_json::from_value(environment).unwrap(), [1, 2, 3, 4])
     }

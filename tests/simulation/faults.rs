@@ -81,20 +81,30 @@ impl World {
     }
 
     fn receiver_fault(&mut self) {
-        match self.dice.below(11) {
-            0..2 => self.receiver.heal(),
+        let now = self.server_now();
+        match self.dice.below(14) {
+            0..2 => {
+                self.receiver.heal(now, &mut self.dice, &mut self.tally);
+                self.after_receiver();
+            }
             2..4 => self.receiver.worker = Worker::Down,
             4 => self.receiver.worker = Worker::RateLimits,
             5 if self.dice.chance(30) => self.receiver.deployment.is_keyless = true,
             8 => {
-                let now = self.server_now();
                 self.receiver.restart(now, &mut self.dice, &mut self.tally);
                 self.after_receiver();
             }
             6 => self.receiver.server.health = self.dice.pick(&[Health::Down, Health::Refuses]),
             7 => {
-                let healths = [Health::ViewFails, Health::Slow, Health::Dies, Health::Strict];
+                let healths = [Health::ViewFails, Health::Slow, Health::Dies];
                 self.receiver.server.health = self.dice.pick(&healths);
+            }
+            10 => self.receiver.server.health = Health::Strict,
+            11 => self.receiver.set_disk_fails(true),
+            9 => {
+                let shards = self.dice.pick(&[1, 3]);
+                self.receiver.deploy_shards(shards, now, &mut self.dice, &mut self.tally);
+                self.after_receiver();
             }
             // A deployment with another cap. Not between a request and its twin: a browser sends
             // a request again within moments.

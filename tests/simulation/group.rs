@@ -7,74 +7,15 @@ use std::rc::Rc;
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
 use tallymark_worker::exchange::{Exchange, Step, Worker};
-use tallymark_worker::group::{
-    Inserted, Options, Output, Put, PutId, Row, Shard, Slice, Stored, StoredGroup, Taken,
-    decode_members,
-};
+use tallymark_worker::group::{Inserted, Options, Output, Put, Taken, decode_members};
 use tallymark_worker::{insert, sink, zstd};
 
 use crate::dice::Dice;
 use crate::edge::SHARDS;
+use crate::object::{Object, Write};
 use crate::receiver::Call;
 use crate::server::Server;
 use crate::tally::Tally;
-
-/// What an object's storage holds.
-#[derive(Clone, Debug, Default)]
-struct Storage {
-    shards: Option<u32>,
-    /// Row, body there or not, code for which it was set aside.
-    groups: BTreeMap<Uuid, (Row, bool, Option<String>)>,
-    slices: Vec<Slice>,
-}
-
-/// A write that may be lost with its process.
-#[derive(Clone, Debug)]
-enum Write {
-    Shards(u32),
-    Group(Row),
-    ClearBody(Uuid),
-    Split(Uuid, [Row; 2]),
-    SetAside(Uuid, Option<String>),
-    Move(Vec<Slice>, Vec<Uuid>),
-    Drop(i64),
-}
-
-impl Storage {
-    fn apply(&mut self, write: Write) {
-        match write {
-            Write::Shards(shards) => self.shards = Some(shards),
-            Write::Group(row) => drop(self.groups.insert(row.group, (row, true, None))),
-            Write::ClearBody(group) => {
-                if let Some(row) = self.groups.get_mut(&group) {
-                    row.1 = false;
-                }
-            }
-            Write::Split(group, rows) => {
-                self.groups.remove(&group);
-                self.groups.extend(rows.map(|row| (row.group, (row, true, None))));
-            }
-            Write::SetAside(group, code) => self.groups.get_mut(&group).unwrap().2 = code,
-            Write::Move(slices, ended) => {
-                self.groups.retain(|id, _| !ended.contains(id));
-                self.slices.extend(slices);
-            }
-            Write::Drop(before) => self.slices.retain(|slice| slice.run >= before),
-        }
-    }
-
-    fn stored(&self) -> Stored {
-        let groups = self.groups.iter().map(|(id, (row, has_body, aside))| StoredGroup {
-            group: *id,
-            table: row.table.clone(),
-            members: row.members.clone(),
-            body_bytes: if *has_body { row.body.len() as u64 } else { 0 },
-            aside: aside.clone(),
-        });
-        let slices = self.slices.iter().map(|slice| (slice.hour, slice.run)).collect();
-        Stored { shards: self.shards, shards_of_first: None, groups: groups.collect(), slices }
-    }
-}
 
 /// What happens to a process later; it ends with it.
 #[derive(Debug)]
@@ -89,20 +30,6 @@ enum Event {
         outcome: Inserted,
     },
     Timeout,
-}
-
-/// A shard with its storage.
-#[derive(Debug)]
-struct Object {
-    shard: Shard,
-    life: u32,
-    /// What this process sees, and what the next one would.
-    seen: Storage,
-    durable: Storage,
-    pending: Vec<Write>,
-    synced: usize,
-    waiting: BTreeMap<PutId, (Call, Exchange)>,
-    next_put: u32,
 }
 
 /// All of them.
@@ -122,12 +49,11 @@ pub struct Group {
     pub tells_before_sync: bool,
     /// A mutant: a start finds no keys.
     pub forgets_keys: bool,
+    /// `GROUP_SHARDS`.
+    shards: u32,
+    /// Writes and syncs fail now and then.
+    pub disk_fails: bool,
     replies: Vec<(Call, Step)>,
-}
-
-/// Small enough that keys move into slices all the time.
-fn options() -> Options {
-    Options { shards: SHARDS, known_keys: 12, window_rows: 120, ..Options::default() }
 }
 
 /// Everything around that a shard's effects reach.
@@ -139,11 +65,10 @@ pub struct Around<'a> {
 }
 
 impl Group {
-    pub fn new(worker: Rc<Worker>, now: Now, dice: &mut Dice) -> Self {
-        let objects = (0..SHARDS).map(|_| Object::new(now, dice)).collect();
-        Self {
+    pub fn new(worker: Rc<Worker>, around: &mut Around) -> Self {
+        let mut group = Self {
             worker,
-            objects,
+            objects: Vec::new(),
             events: BTreeMap::new(),
             alarms: BTreeSet::new(),
             next_event: 0,
@@ -152,24 +77,47 @@ impl Group {
             has_fresh_tokens: false,
             tells_before_sync: false,
             forgets_keys: false,
+            shards: SHARDS,
+            disk_fails: false,
             replies: Vec::new(),
+        };
+        group.reach(SHARDS as usize - 1, around);
+        group
+    }
+
+    /// Objects come to be when they are first asked.
+    fn reach(&mut self, last: usize, around: &mut Around) {
+        while self.objects.len() <= last {
+            self.objects.push(Object::new());
+            self.start(self.objects.len() - 1, around);
         }
     }
 
     /// A checked batch comes; its call is answered by [`Group::take_reply`].
-    pub fn put(&mut self, call: Call, exchange: Exchange, put: &sink::Put, around: &mut Around) {
+    pub fn put(
+        &mut self,
+        call: Call,
+        mut exchange: Exchange,
+        put: &sink::Put,
+        around: &mut Around,
+    ) {
         around.tally.count("batch put");
         let at = if self.routes_by_session {
             around.dice.below(u64::from(SHARDS)) as usize
         } else {
             put.shard as usize
         };
+        self.reach(at, around);
         let object = &mut self.objects[at];
-        object.next_put += 1;
-        let id = PutId(object.next_put);
-        object.waiting.insert(id, (call, exchange));
+        if object.shard.is_none() {
+            around.tally.count("put to a shard that refuses to start");
+            return self.replies.push((call, exchange.put(Some("busy"))));
+        }
+        let id = object.wait(call, exchange);
         let (site, table, batch, block) = (&*put.site, put.table, put.id, &*put.block);
-        object.shard.handle_put(around.now, &Put { id, site, table, batch, block });
+        if let Some(shard) = &mut object.shard {
+            shard.handle_put(around.now, &Put { id, site, table, batch, block });
+        }
         self.drain(at, around);
     }
 
@@ -192,7 +140,9 @@ impl Group {
                 self.alarms.insert((wall, at));
                 break;
             }
-            self.objects[at].shard.handle_alarm(around.now);
+            if let Some(shard) = &mut self.objects[at].shard {
+                shard.handle_alarm(around.now);
+            }
             self.drain(at, around);
         }
         while let Some(first) =
@@ -207,15 +157,16 @@ impl Group {
 
     fn happen(&mut self, at: usize, event: Event, around: &mut Around) {
         let object = &mut self.objects[at];
+        if let Event::Synced { writes, .. } = event {
+            object.sync(writes);
+        }
+        let Some(shard) = &mut object.shard else { return };
         match event {
-            Event::Synced { group, writes } => {
-                object.sync(writes);
-                object.shard.handle_synced(around.now, group);
-            }
+            Event::Synced { group, .. } => shard.handle_synced(around.now, group),
             Event::Inserted { group, outcome } => {
-                object.shard.handle_inserted(around.now, group, &outcome);
+                shard.handle_inserted(around.now, group, &outcome);
             }
-            Event::Timeout => object.shard.handle_timeout(around.now),
+            Event::Timeout => shard.handle_timeout(around.now),
         }
         self.drain(at, around);
     }
@@ -230,7 +181,9 @@ impl Group {
         loop {
             let now = around.now;
             let object = &mut self.objects[at];
-            match object.shard.poll_output() {
+            let Some(shard) = &mut object.shard else { return };
+            let fails = self.disk_fails && around.dice.chance(20);
+            match shard.poll_output() {
                 Output::Wake(tick) => {
                     if let Some(tick) = tick {
                         self.after(at, tick.0.max(now.tick.0 + 1), Event::Timeout);
@@ -238,6 +191,10 @@ impl Group {
                     return;
                 }
                 Output::WriteShards(shards) => object.write(Write::Shards(shards)),
+                Output::WriteGroup(row) if fails => {
+                    around.tally.count("row not written");
+                    shard.handle_write_failed(now, row.group, "full");
+                }
                 Output::WriteGroup(row) => {
                     around.tally.count("group made");
                     object.write(Write::Group(row));
@@ -252,26 +209,34 @@ impl Group {
                     object.write(Write::SetAside(group, Some(code)));
                 }
                 Output::Reopen { group } => object.write(Write::SetAside(group, None)),
+                Output::MoveKnown { .. } if fails => shard.handle_moved(now, false),
                 Output::MoveKnown { slices, groups } => {
+                    shard.handle_moved(now, true);
                     object.write(Write::Move(slices, groups));
-                    object.shard.handle_moved(now, true);
                 }
-                Output::DropSlices { before } => object.write(Write::Drop(before)),
+                Output::DropSlices { before } => {
+                    around.tally.count("slices dropped");
+                    object.write(Write::Drop(before));
+                }
                 Output::Look { put, hour, part } => {
+                    around.tally.count("look into slices");
                     let slices = object.seen.slices.iter();
                     let of = slices.filter(|slice| (slice.hour, slice.part) == (hour, part));
                     let keys: Vec<_> = of.map(|slice| slice.keys.as_slice()).collect();
-                    object.shard.handle_looked(now, put, &keys);
+                    shard.handle_looked(now, put, &keys);
                 }
                 Output::Load { group } => {
-                    let body = object.seen.groups[&group].0.body.clone();
-                    object.shard.handle_loaded(now, group, &body);
+                    shard.handle_loaded(now, group, &object.seen.groups[&group].0.body);
                 }
                 Output::Sync { group } if self.tells_before_sync => {
-                    object.shard.handle_synced(now, group);
+                    shard.handle_synced(now, group);
+                }
+                Output::Sync { .. } if fails => {
+                    around.tally.count("sync failed");
+                    shard.handle_storage_lost(now, "gone");
                 }
                 Output::Sync { group } => {
-                    let writes = object.synced + object.pending.len();
+                    let writes = object.writes();
                     let tick = now.tick.0 + around.dice.between(1, 20);
                     self.after(at, tick, Event::Synced { group, writes });
                 }
@@ -288,14 +253,15 @@ impl Group {
                     }
                 }
                 Output::Alarm(wall) => drop(self.alarms.insert((wall, at))),
-                Output::Restart => self.end(at, around),
+                Output::Restart => self.restart(at, around),
                 Output::Log(_) => {}
             }
         }
     }
 
     fn insert(&mut self, at: usize, group: Uuid, around: &mut Around) {
-        let (row, has_body, _) = &self.objects[at].seen.groups[&group];
+        // A row that could not be written has no body to send.
+        let Some((row, has_body, _)) = self.objects[at].seen.groups.get(&group) else { return };
         self.is_broken |= !has_body;
         let config = self.worker.checked_config().unwrap();
         let token = if self.has_fresh_tokens {
@@ -320,30 +286,62 @@ impl Group {
     }
 
     /// The process of some object ends, and another starts.
-    pub fn restart(&mut self, around: &mut Around) {
+    pub fn crash(&mut self, around: &mut Around) {
         around.tally.count("shard restarted");
-        let at = around.dice.below(u64::from(SHARDS)) as usize;
-        self.end(at, around);
-        self.drain(at, around);
+        let at = around.dice.below(self.objects.len() as u64) as usize;
+        self.restart(at, around);
     }
 
-    fn end(&mut self, at: usize, around: &mut Around) {
-        let object = &mut self.objects[at];
-        let kept = around.dice.below(object.pending.len() as u64 + 1) as usize;
-        object.sync(object.synced + kept);
-        for (call, mut exchange) in std::mem::take(&mut object.waiting).into_values() {
+    /// Somebody deploys with this `GROUP_SHARDS`: every process ends.
+    pub fn redeploy(&mut self, shards: u32, around: &mut Around) {
+        around.tally.count("shards deployed anew");
+        self.shards = shards;
+        for at in 0..self.objects.len() {
+            self.restart(at, around);
+        }
+    }
+
+    fn restart(&mut self, at: usize, around: &mut Around) {
+        for (call, mut exchange) in self.objects[at].end(around.dice) {
             self.replies.push((call, exchange.put(None)));
         }
-        let mut stored = object.durable.stored();
+        self.start(at, around);
+    }
+
+    fn start(&mut self, at: usize, around: &mut Around) {
+        // The first shard answers this after a sync.
+        self.objects[0].sync(usize::MAX);
+        let mut stored = self.objects[at].stored();
+        stored.shards_of_first = self.objects[0].seen.shards.filter(|_| at > 0);
         if self.forgets_keys {
             stored.groups.retain(|group| group.body_bytes > 0);
             stored.slices.clear();
         }
-        object.seen = object.durable.clone();
-        object.pending.clear();
-        object.synced = 0;
-        object.life += 1;
-        object.shard = Shard::open(around.now, around.dice.seed(), options(), &stored).unwrap();
+        let options = Options {
+            shards: self.shards,
+            // So few that they move into slices all the time.
+            known_keys: 12,
+            // So long that batches of several pages meet.
+            window_ms: 1_500,
+            window_rows: 120,
+            ..Options::default()
+        };
+        self.objects[at].start(around.now, around.dice.seed(), options, &stored);
+        self.drain(at, around);
+    }
+
+    /// Somebody has everything that was set aside tried again.
+    pub fn replay(&mut self, around: &mut Around) {
+        for at in 0..self.objects.len() {
+            let object = &mut self.objects[at];
+            let Some(shard) = &mut object.shard else { continue };
+            let aside = object.seen.groups.iter().filter(|(_, (.., aside))| aside.is_some());
+            for group in aside.map(|(id, _)| *id).collect::<Vec<_>>() {
+                around.tally.count("group replayed");
+                shard.handle_replay(around.now, group);
+            }
+            self.drain(at, around);
+        }
     }
 
     /// Hours pass: whatever was written is durable by then.
@@ -359,20 +357,22 @@ impl Group {
         groups.filter(|(_, group)| group.1).map(|(id, _)| *id).collect()
     }
 
-    /// The blocks that were set aside, for people to look at.
-    pub fn set_aside(&self) -> Vec<Vec<u8>> {
+    /// What was set aside, for people to look at: each group with its blocks.
+    pub fn set_aside(&self) -> Vec<(Uuid, Vec<Vec<u8>>)> {
         let groups = self.objects.iter().flat_map(|object| object.seen.groups.values());
-        let mut blocks = Vec::new();
+        let mut aside = Vec::new();
         for (row, ..) in groups.filter(|(_, has_body, aside)| *has_body && aside.is_some()) {
             let body = zstd::plain(&row.body).unwrap();
             let mut rest = body.as_slice();
+            let mut blocks = Vec::new();
             for member in decode_members(&row.members).unwrap() {
                 let (block, behind) = rest.split_at(member.block_bytes as usize);
                 blocks.push(block.to_vec());
                 rest = behind;
             }
+            aside.push((row.group, blocks));
         }
-        blocks
+        aside
     }
 
     /// What may not be.
@@ -382,36 +382,7 @@ impl Group {
 
     /// Groups that still wait for ClickHouse.
     pub fn waiting(&self, now: Now) -> usize {
-        self.objects.iter().map(|object| object.shard.status(now).batches).sum()
-    }
-}
-
-impl Object {
-    fn new(now: Now, dice: &mut Dice) -> Self {
-        let storage = Storage::default();
-        Self {
-            shard: Shard::open(now, dice.seed(), options(), &storage.stored()).unwrap(),
-            life: 0,
-            seen: storage.clone(),
-            durable: storage,
-            pending: Vec::new(),
-            synced: 0,
-            waiting: BTreeMap::new(),
-            next_put: 0,
-        }
-    }
-
-    fn write(&mut self, write: Write) {
-        self.seen.apply(write.clone());
-        self.pending.push(write);
-    }
-
-    /// The first writes of this process up to this number are durable.
-    fn sync(&mut self, writes: usize) {
-        let count = writes.saturating_sub(self.synced).min(self.pending.len());
-        for write in self.pending.drain(..count) {
-            self.durable.apply(write);
-        }
-        self.synced += count;
+        let shards = self.objects.iter().filter_map(|object| object.shard.as_ref());
+        shards.map(|shard| shard.status(now).batches).sum()
     }
 }

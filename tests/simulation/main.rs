@@ -22,6 +22,7 @@ mod faults;
 mod group;
 mod insert;
 mod ledger;
+mod object;
 mod page;
 mod receiver;
 mod runs;

@@ -67,6 +67,8 @@ pub struct Site {
     pub max_waiting_rows: u32,
     pub journal_bytes: u32,
     pub on_failure: OnFailure,
+    /// The browser's clock against the true one.
+    pub skew_ms: i64,
 }
 
 impl Site {
@@ -85,6 +87,7 @@ impl Site {
                 524_288
             },
             on_failure: if dice.chance(90) { modes[0] } else { dice.pick(&modes) },
+            skew_ms: if dice.chance(20) { dice.pick(&[-20, 20]) * 3_600_000 } else { 0 },
         }
     }
 

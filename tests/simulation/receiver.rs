@@ -11,7 +11,7 @@ use tallymark_worker::answer::Answer;
 use tallymark_worker::exchange::{Exchange, Request, Step};
 
 use crate::dice::Dice;
-use crate::edge::{Deployment, ORIGIN};
+use crate::edge::{Deployment, ORIGIN, SHARDS};
 use crate::group::{Around, Group};
 use crate::insert;
 use crate::server::{Server, Weakness};
@@ -81,10 +81,21 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub fn new(mutant: &str, is_grouped: bool, now: Now, dice: &mut Dice) -> Self {
-        let deployment = Deployment { cap_bytes: 1_000_000, is_keyless: false, is_grouped };
+    pub fn new(
+        mutant: &str,
+        is_grouped: bool,
+        now: Now,
+        dice: &mut Dice,
+        tally: &mut Tally,
+    ) -> Self {
+        let deployment =
+            Deployment { cap_bytes: 1_000_000, is_keyless: false, is_grouped, shards: SHARDS };
+        let mut server = Server::new(Weakness::of(mutant));
         let sink = if is_grouped {
-            let mut group = Group::new(deployment.worker(), now, dice);
+            let mut group = Group::new(
+                deployment.worker(),
+                &mut Around { now, server: &mut server, dice, tally },
+            );
             group.routes_by_session = mutant == "routes_by_session";
             group.has_fresh_tokens = mutant == "fresh_token_a_try";
             group.tells_before_sync = mutant == "tells_before_sync";
@@ -96,7 +107,7 @@ impl Receiver {
         Self {
             worker: Worker::Up,
             deployment,
-            server: Server::new(Weakness::of(mutant)),
+            server,
             sink,
             urls: BTreeMap::new(),
             said: Vec::new(),
@@ -105,10 +116,38 @@ impl Receiver {
         }
     }
 
-    pub fn heal(&mut self) {
+    pub fn heal(&mut self, now: Now, dice: &mut Dice, tally: &mut Tally) {
         self.worker = Worker::Up;
         self.deployment.is_keyless = false;
         self.server.heal();
+        self.set_disk_fails(false);
+        if self.deployment.shards != SHARDS {
+            self.deploy_shards(SHARDS, now, dice, tally);
+        }
+    }
+
+    /// The shards' disks begin or cease to fail.
+    pub fn set_disk_fails(&mut self, fails: bool) {
+        if let Sink::Group(group) = &mut self.sink {
+            group.disk_fails = fails;
+        }
+    }
+
+    /// Somebody has what was set aside tried again.
+    pub fn replay(&mut self, now: Now, dice: &mut Dice, tally: &mut Tally) {
+        if let Sink::Group(group) = &mut self.sink {
+            group.replay(&mut Around { now, server: &mut self.server, dice, tally });
+            self.settle_puts(tally);
+        }
+    }
+
+    /// Somebody deploys with another `GROUP_SHARDS`.
+    pub fn deploy_shards(&mut self, shards: u32, now: Now, dice: &mut Dice, tally: &mut Tally) {
+        self.deployment.shards = shards;
+        if let Sink::Group(group) = &mut self.sink {
+            group.redeploy(shards, &mut Around { now, server: &mut self.server, dice, tally });
+            self.settle_puts(tally);
+        }
     }
 
     /// One request as it arrives. Its reply comes out of [`Receiver::take_reply`], now or later.
@@ -223,13 +262,13 @@ impl Receiver {
     /// The process of a shard ends, and another starts.
     pub fn restart(&mut self, now: Now, dice: &mut Dice, tally: &mut Tally) {
         if let Sink::Group(group) = &mut self.sink {
-            group.restart(&mut Around { now, server: &mut self.server, dice, tally });
+            group.crash(&mut Around { now, server: &mut self.server, dice, tally });
             self.settle_puts(tally);
         }
     }
 
-    /// The blocks that wait for people.
-    pub fn set_aside(&self) -> Vec<Vec<u8>> {
+    /// The groups that wait for people, each with its blocks.
+    pub fn set_aside(&self) -> Vec<(Uuid, Vec<Vec<u8>>)> {
         match &self.sink {
             Sink::Group(group) => group.set_aside(),
             Sink::Direct => Vec::new(),

@@ -108,13 +108,15 @@ impl World {
         let mut dice = Dice::new(seed);
         let site = Site::draw(&mut dice);
         let is_grouped = dice.chance(50);
+        let mut tally = Tally::default();
+        let receiver = Receiver::new(mutant, is_grouped, now(0, 0, 0), &mut dice, &mut tally);
         let mut world = Self {
             tick: 0,
             slept_ms: 0,
-            tally: Tally::default(),
             site,
             browser: Browser::new(),
-            receiver: Receiver::new(mutant, is_grouped, now(0, 0, 0), &mut dice),
+            receiver,
+            tally,
             ledger: Ledger::default(),
             pages: Vec::new(),
             tabs: [None; TABS],
@@ -181,6 +183,11 @@ impl World {
     pub fn run(&mut self) -> Result<(), String> {
         self.run_until(BUSY_MS);
         self.heal();
+        if self.dice.chance(50) {
+            let now = self.server_now();
+            self.receiver.replay(now, &mut self.dice, &mut self.tally);
+            self.after_receiver();
+        }
         self.show_everybody();
         self.run_until(self.tick + QUIET_MS);
         self.check_all_sent();
@@ -211,8 +218,13 @@ impl World {
         if waiting > 0 {
             return Err(format!("{waiting} batches wait in the group-maker for no reason"));
         }
-        for block in self.receiver.set_aside() {
-            self.ledger.set_aside(&block, &mut self.tally);
+        for (group, blocks) in self.receiver.set_aside() {
+            if !self.receiver.server.refused.contains(&group) {
+                return Err(format!("{group:?} was set aside, and ClickHouse never refused it"));
+            }
+            for block in blocks {
+                self.ledger.set_aside(&block, &mut self.tally);
+            }
         }
         self.ledger.check(&self.receiver, &mut self.tally)
     }
@@ -232,7 +244,9 @@ impl World {
     fn heal(&mut self) {
         // As for every deployment with another cap: no request's twin is under way.
         self.break_connections();
-        self.receiver.heal();
+        let now = self.server_now();
+        self.receiver.heal(now, &mut self.dice, &mut self.tally);
+        self.after_receiver();
         self.receiver.deployment.cap_bytes = 1_000_000;
         (self.trouble_percent, self.is_offline) = (0, false);
         (self.browser.mood, self.browser.lag_ms) = (Mood::Well, 5);

@@ -17,7 +17,7 @@ use crate::receiver::Reply;
 impl World {
     pub fn open_page(&mut self, tab: usize, destination: usize, has_storage: bool) {
         let id = PageId(self.pages.len());
-        let skew_ms = self.dice.below(3_600_000) as i64 - 1_800_000;
+        let skew_ms = self.site.skew_ms + self.dice.below(3_600_000) as i64 - 1_800_000;
         let config = self.site.config(destination);
         let began = now(self.tick, self.slept_ms, skew_ms);
         let place = Place { hostname: "e.example", pathname: "/", ..Place::default() };
