@@ -2,6 +2,7 @@
 
 mod backlog;
 mod known;
+mod object;
 mod refused;
 mod simulation;
 mod start;

@@ -2,10 +2,9 @@
 //! retries, batches that are refused. Every batch is stored once in the end, or set aside; and each
 //! broken rule is seen.
 
-use super::world::{NOON, Storage, batch};
-use crate::group::{
-    Inserted, Options, Output, Put, PutId, Row, Shard, Slice, Taken, decode_members,
-};
+use super::object::{Object, Write};
+use super::world::{NOON, batch};
+use crate::group::{Inserted, Output, Put, PutId, Taken, decode_members};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::{Now, TickMs, UnixMs};
@@ -24,40 +23,6 @@ enum Broken {
     ForgetsKeys,
     /// A retry goes to another shard.
     OtherShard,
-}
-
-/// A write that is not durable yet.
-#[derive(Clone)]
-enum Write {
-    Shards(u32),
-    Group(Row),
-    ClearBody(Uuid),
-    Split(Uuid, [Row; 2]),
-    SetAside(Uuid, Option<String>),
-    Move(Vec<Slice>, Vec<Uuid>),
-    Drop(i64),
-}
-
-impl Write {
-    fn apply(self, to: &mut Storage) {
-        match self {
-            Self::Shards(shards) => to.shards = Some(shards),
-            Self::Group(row) => drop(to.groups.insert(row.group, (row, true, None))),
-            Self::ClearBody(group) => {
-                to.groups.get_mut(&group).unwrap().1 = false;
-            }
-            Self::Split(group, rows) => {
-                to.groups.remove(&group).unwrap();
-                to.groups.extend(rows.map(|row| (row.group, (row, true, None))));
-            }
-            Self::SetAside(group, code) => to.groups.get_mut(&group).unwrap().2 = code,
-            Self::Move(slices, groups) => {
-                to.groups.retain(|id, _| !groups.contains(id));
-                to.slices.extend(slices);
-            }
-            Self::Drop(before) => to.slices.retain(|slice| slice.run >= before),
-        }
-    }
 }
 
 /// What happens later. A life's events end with it.
@@ -82,25 +47,6 @@ struct Simulation {
     stored: HashMap<u16, u32>,
     acknowledged: HashSet<u16>,
     faults: bool,
-}
-
-/// A shard with its storage.
-struct Object {
-    shard: Shard,
-    life: u32,
-    /// What this life sees, and what the next one would.
-    seen: Storage,
-    durable: Storage,
-    pending: Vec<Write>,
-    /// Writes of this life that have become durable.
-    synced: usize,
-    calls: HashMap<u32, u16>,
-    next_call: u32,
-}
-
-fn options() -> Options {
-    // Small enough that keys move to storage all the time.
-    Options { known_keys: 4, window_rows: 6, ..Options::default() }
 }
 
 /// ClickHouse becomes stricter in the middle of a life: then what it has stored, with its answer
@@ -348,54 +294,6 @@ impl Simulation {
         }
         let wait = 5 + self.rng.below(200);
         self.after(wait, Event::Inserted { life, group, outcome });
-    }
-}
-
-impl Object {
-    fn new(rng: &mut Rng) -> Self {
-        let now = Now { wall: UnixMs(NOON), tick: TickMs(0) };
-        let seed = [rng.next_u64(), 1, 2, 3];
-        let shard = Shard::open(now, seed, options(), &Storage::default().stored()).unwrap();
-        Self {
-            shard,
-            life: rng.next_u64() as u32,
-            seen: Storage::default(),
-            durable: Storage::default(),
-            pending: Vec::new(),
-            synced: 0,
-            calls: HashMap::new(),
-            next_call: 0,
-        }
-    }
-
-    fn write(&mut self, write: Write) {
-        write.clone().apply(&mut self.seen);
-        self.pending.push(write);
-    }
-
-    /// The first so many writes of this life are durable.
-    fn sync(&mut self, writes: usize) {
-        let new = writes.saturating_sub(self.synced).min(self.pending.len());
-        for write in self.pending.drain(..new) {
-            write.apply(&mut self.durable);
-        }
-        self.synced += new;
-    }
-
-    /// Gives the batches whose callers get no answer.
-    fn restart(&mut self, kept: usize, seed: u64, now: Now, forgets: bool) -> Vec<u16> {
-        self.sync(self.synced + kept);
-        self.pending.clear();
-        self.synced = 0;
-        self.seen = self.durable.clone();
-        if forgets {
-            self.seen.slices.clear();
-            self.seen.groups.retain(|_, (_, has_body, _)| *has_body);
-            self.durable = self.seen.clone();
-        }
-        self.life = seed as u32;
-        self.shard = Shard::open(now, [seed, 1, 2, 3], options(), &self.seen.stored()).unwrap();
-        self.calls.drain().map(|(_, number)| number).collect()
     }
 }
 
