@@ -2,7 +2,7 @@
 
 use super::world::{NOON, Storage};
 use crate::group::{Options, Row, Shard, Slice};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::{Now, TickMs, UnixMs};
 
@@ -16,7 +16,7 @@ pub struct Object {
     pub pending: Vec<Write>,
     /// Writes of this life that have become durable.
     pub synced: usize,
-    pub calls: HashMap<u32, u16>,
+    pub calls: BTreeMap<u32, u16>,
     pub next_call: u32,
 }
 
@@ -37,7 +37,7 @@ impl Object {
             durable: Storage::default(),
             pending: Vec::new(),
             synced: 0,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             next_call: 0,
         }
     }
@@ -69,7 +69,7 @@ impl Object {
         }
         self.life = seed as u32;
         self.shard = Shard::open(now, [seed, 1, 2, 3], options(), &self.seen.stored()).unwrap();
-        self.calls.drain().map(|(_, number)| number).collect()
+        std::mem::take(&mut self.calls).into_values().collect()
     }
 }
 
