@@ -47,7 +47,7 @@ impl Batch {
 
     fn for_model(&self) -> Insert {
         let row = |(seq, id): &(u32, Uuid)| {
-            let row = RowKey { site: 0, page: Uuid::default(), seq: *seq, event: 0 };
+            let row = RowKey { site: 0, page: Uuid::default(), seq: *seq, event: 0, total: 0 };
             (row, id.v7_time().unwrap())
         };
         Insert::new(self.token, self.rows.iter().map(row))

@@ -21,8 +21,10 @@ pub struct RowKey {
     pub site: usize,
     pub page: Uuid,
     pub seq: u32,
-    /// The event's number in the run; 0 for the tracker's own.
+    /// The event's number in the run.
     pub event: u64,
+    /// What a `$dropped` tells: a total; 0 in all others.
+    pub total: u32,
 }
 
 /// One `INSERT … FORMAT Native` with its token.

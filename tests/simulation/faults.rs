@@ -162,6 +162,8 @@ impl World {
             1 => self.call(id, Tracker::handle_timeout),
             _ => {
                 let place = Place { pathname: "/next", ..Place::default() };
+                self.pages[id.0].drops.clear();
+                self.pages[id.0].view += 1;
                 self.call(id, |tracker, now| tracker.handle_page(now, &place));
             }
         }

@@ -1,6 +1,7 @@
 //! What the worker posts to ClickHouse, read back as the server would read it.
 
 use tallymark::block::{self, Block};
+use tallymark::drops::DROPPED;
 use tallymark::rng::Uuid;
 use tallymark::time::UnixMs;
 use tallymark_worker::upstream::Request;
@@ -119,12 +120,13 @@ fn rows_of(block: &Block<'_>) -> Option<Vec<RowKey>> {
         None => vec![1; block.rows()],
     };
     let names = block.column("name")?.texts()?;
-    let numbers = values.into_iter().zip(names);
-    let row = |((page, seq), (value, name))| RowKey {
-        site: 0,
-        page,
-        seq,
-        event: if name == "$dropped" { 0 } else { value },
-    };
+    let ids = block.column("entity_id")?.texts()?;
+    // An event's number is its value; that of a `$dropped`, whose value is a total, its entity.
+    let numbers = values.into_iter().zip(names).zip(ids).map(|((value, name), id)| match name {
+        DROPPED => Some((id.parse().ok()?, value as u32)),
+        _ => Some((value, 0)),
+    });
+    let numbers: Vec<(u64, u32)> = numbers.collect::<Option<_>>()?;
+    let row = |((page, seq), (event, total))| RowKey { site: 0, page, seq, event, total };
     Some(pages.zip(seqs).zip(numbers).map(row).collect())
 }

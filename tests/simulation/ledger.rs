@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use tallymark::error::DropReason;
 use tallymark::rng::Uuid;
 
 use crate::browser::PageId;
@@ -22,6 +23,16 @@ pub struct Tracked {
     pub batch: Option<Uuid>,
     /// One of the batches it was in was dropped.
     pub dropped: bool,
+    /// What it tells, if it is a `$dropped`.
+    pub told: Option<Told>,
+}
+
+/// A total that a page has told: so many of its rows were dropped on this page view until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub view: u32,
+    pub reason: DropReason,
+    pub total: u32,
 }
 
 /// How a page ended, as far as it may excuse a loss.
@@ -42,6 +53,10 @@ pub struct Ledger {
     /// Of each half, the batch that it is a half of.
     wholes: HashMap<Uuid, Uuid>,
     pub deaths: HashMap<PageId, Death>,
+    /// Rows of each batch as a page sent it: who adopts an open buffer's record may have fewer.
+    rows: HashMap<(PageId, Uuid), u32>,
+    /// Rows dropped on each page view, by reason.
+    totals: HashMap<(PageId, u32, DropReason), u32>,
 }
 
 const FIRST: u64 = 1_000;
@@ -100,6 +115,21 @@ impl Ledger {
         }
     }
 
+    /// A batch is sent with so many rows.
+    pub fn sealed(&mut self, page: PageId, batch: Uuid, rows: u32) {
+        self.rows.insert((page, batch), rows);
+    }
+
+    /// The rows of a batch that a page has sent; it is settled now.
+    pub fn settled(&mut self, page: PageId, batch: Uuid) -> Option<u32> {
+        self.rows.remove(&(page, batch))
+    }
+
+    /// Rows were dropped on this page view.
+    pub fn count_dropped(&mut self, page: PageId, view: u32, reason: DropReason, rows: u32) {
+        *self.totals.entry((page, view, reason)).or_default() += rows;
+    }
+
     /// These are halves of a batch that its receiver finds too large.
     pub fn split(&mut self, whole: Uuid, half: Uuid) {
         self.wholes.insert(half, whole);
@@ -131,7 +161,7 @@ impl Ledger {
                 more => return Err(format!("an event is in the table {more} times: {event:?}")),
             }
         }
-        Ok(())
+        self.check_totals(&found, tally)
     }
 
     /// The rollup has counted each row of the table once. One that was given up may be missing: a
@@ -161,16 +191,45 @@ impl Ledger {
     }
 
     fn check_row(&self, row: &RowKey, found: &mut [u32]) -> Result<(), String> {
-        if row.event == 0 {
-            return Ok(());
-        }
-        let at = (row.event - FIRST) as usize;
-        let event = self.events.get(at).ok_or("a row that nobody tracked")?;
+        let at = row.event.checked_sub(FIRST).map(|at| at as usize);
+        let event = at.and_then(|at| self.events.get(at)).ok_or("a row that nobody tracked")?;
         if event.destination != row.site {
             return Err(format!("an event went elsewhere: {event:?}"));
         }
-        found[at] += 1;
+        if row.total != event.told.map_or(0, |told| told.total) {
+            return Err(format!("{row:?} has another total than {event:?}"));
+        }
+        found[at.unwrap_or_default()] += 1;
         Ok(())
+    }
+
+    /// What the tables say was dropped on a page view, the greatest total by reason, is what was
+    /// dropped; less only where the last total was lost, or has not been told.
+    fn check_totals(&self, found: &[u32], tally: &mut Tally) -> Result<(), String> {
+        let mut last: HashMap<(PageId, u32, DropReason), (u32, bool)> = HashMap::new();
+        let mut in_table: HashMap<(PageId, u32, DropReason), u32> = HashMap::new();
+        for (event, found) in self.events.iter().zip(found) {
+            let Some(Told { view, reason, total }) = event.told else { continue };
+            let of = (event.page, view, reason);
+            last.insert(of, (total, *found > 0));
+            if *found > 0 {
+                let greatest = in_table.entry(of).or_default();
+                *greatest = total.max(*greatest);
+            }
+        }
+        for (of, &dropped) in &self.totals {
+            let (told, arrived) = last.get(of).copied().unwrap_or_default();
+            let stored = in_table.get(of).copied().unwrap_or_default();
+            if stored > dropped || told > dropped || arrived && stored != told {
+                return Err(format!("{of:?}: {dropped} dropped, {told} told, {stored} stored"));
+            }
+            tally.count(match stored {
+                stored if stored == dropped => "total of drops as it was in the end",
+                _ => "total of drops lost, or not told in the end",
+            });
+        }
+        let unknown = last.keys().find(|of| !self.totals.contains_key(of));
+        unknown.map_or(Ok(()), |of| Err(format!("{of:?}: a total of nothing was told")))
     }
 
     fn excuse(&self, event: &Tracked, tally: &mut Tally) -> Result<(), String> {

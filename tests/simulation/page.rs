@@ -1,6 +1,7 @@
 //! One page of one tab: the real tracker, driven as a shell would drive it.
 
 use tallymark::destination::Destination;
+use tallymark::drops::PageDrops;
 use tallymark::time::{Now, TickMs, UnixMs};
 use tallymark::tracker::{Config, OnFailure, Tracker};
 
@@ -56,6 +57,11 @@ pub struct Page {
     pub sent_at_leave: Vec<tallymark::rng::Uuid>,
     /// Journals in which it has found nothing for itself this time.
     pub passed: Vec<tallymark::rng::Uuid>,
+    /// How many page views it has had before this one.
+    pub view: u32,
+    /// What was dropped on this page view, and the batch that tells it.
+    pub drops: PageDrops,
+    pub told_in: Option<tallymark::rng::Uuid>,
 }
 
 /// What all pages of a run have in common.

@@ -55,7 +55,13 @@ impl World {
     pub(super) fn report(&mut self, id: PageId, report: &Report) {
         self.tell(|| format!("{id:?} {}", short(report)));
         match report {
-            Report::Dropped { reason, batch: Some(batch), .. } => {
+            Report::Dropped { reason, batch: Some(batch), rows } => {
+                let page = &mut self.pages[id.0];
+                page.drops.count(*reason, *rows);
+                self.ledger.count_dropped(id, page.view, *reason, *rows);
+                if self.ledger.settled(id, *batch).is_some_and(|known| known != *rows) {
+                    self.broken = Some(format!("{id:?}: {rows} rows dropped of another batch"));
+                }
                 if !self.is_reason(id, *batch, *reason) {
                     self.broken = Some(format!("{id:?}: dropped as {reason:?} for no reason"));
                 }

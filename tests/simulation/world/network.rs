@@ -58,6 +58,7 @@ impl World {
         let url: Rc<str> =
             Destination::Worker { endpoint, key }.url("events", send.batch, now).into();
         self.tell(|| format!("{id:?} sends {}", &url[url.find("&id=").unwrap_or(0)..]));
+        self.ledger.sealed(id, send.batch, send.rows);
         self.check_stored_before_sent(id, send.id, &url);
         if send.batch.v7_time().is_some_and(|time| now.since_ms(time) > BATCH_AGE_MS) {
             self.broken =

@@ -1,6 +1,7 @@
 //! A page's shell: what the tracker asks for is done, and what comes of it is told.
 
 use tallymark::answer::{Answer, Response, Word};
+use tallymark::drops::{DROPPED, PageDrops};
 use tallymark::event::{Event, Page as Place};
 use tallymark::outbox::{Batch, SendId};
 use tallymark::rng::Uuid;
@@ -10,7 +11,7 @@ use tallymark::tracker::{Outcome, Output, Tracker};
 
 use super::{Happening, World};
 use crate::browser::{Operation, PageId};
-use crate::ledger::Tracked;
+use crate::ledger::{Told, Tracked};
 use crate::page::{Page, State, now};
 use crate::receiver::Reply;
 
@@ -39,6 +40,9 @@ impl World {
             frozen_at: None,
             sent_at_leave: Vec::new(),
             passed: Vec::new(),
+            view: 0,
+            drops: PageDrops::default(),
+            told_in: None,
         });
         self.tabs[tab] = Some(id);
         self.tally.count("page opened");
@@ -47,8 +51,7 @@ impl World {
 
     pub(super) fn track(&mut self, id: PageId, rows: u64) {
         for _ in 0..rows {
-            let page = &mut self.pages[id.0];
-            let now = page.now(self.tick, self.slept_ms);
+            let now = self.pages[id.0].now(self.tick, self.slept_ms);
             let number = self.ledger.next_number();
             let entity_id = ["1", "2", "3", "4", "5"][number as usize % 5];
             let event = Event {
@@ -58,26 +61,62 @@ impl World {
                 value: number as f64,
                 ..Event::at(now.wall)
             };
-            let before = page.tracker.open_batch();
-            if page.tracker.handle_event(now, &event).is_err() {
+            if self.push(id, &event, None) {
+                self.tally.count("event");
+                self.tell_drops(id);
+            } else {
                 self.tally.count("event refused");
-                continue;
-            }
-            self.tally.count("event");
-            let batch = page.tracker.open_batch().or(before);
-            let (at, destination) = (self.tick, page.destination);
-            let (stored, dropped) = (false, false);
-            self.ledger.events.push(Tracked { page: id, at, destination, stored, dropped, batch });
-            // Where one buffer made way for another, from outside it could be in either: the
-            // tracker's own `$dropped` may have been what no longer fitted.
-            for batch in before.filter(|before| Some(*before) != batch).into_iter().chain(batch) {
-                self.ledger.join(batch, number);
             }
             if self.dice.chance(20) {
                 self.drain(id);
             }
         }
         self.drain(id);
+    }
+
+    /// Along with the page's own events, once a batch, as both shells do.
+    fn tell_drops(&mut self, id: PageId) {
+        let page = &mut self.pages[id.0];
+        let batch = page.tracker.open_batch();
+        if batch.is_none() || std::mem::replace(&mut page.told_in, batch) == batch {
+            return;
+        }
+        while let Some((reason, rows)) = self.pages[id.0].drops.tell() {
+            let page = &self.pages[id.0];
+            let told = Told { view: page.view, reason, total: rows };
+            let number = self.ledger.next_number().to_string();
+            let event = Event {
+                name: DROPPED,
+                entity_type: &reason.name(),
+                entity_id: &number,
+                value: f64::from(rows),
+                ..Event::at(page.now(self.tick, self.slept_ms).wall)
+            };
+            if self.push(id, &event, Some(told)) {
+                self.tally.count("total of drops told");
+            }
+        }
+    }
+
+    /// Whether the tracker took the event.
+    fn push(&mut self, id: PageId, event: &Event<'_>, told: Option<Told>) -> bool {
+        let page = &mut self.pages[id.0];
+        let now = page.now(self.tick, self.slept_ms);
+        let number = self.ledger.next_number();
+        let before = page.tracker.open_batch();
+        if page.tracker.handle_event(now, event).is_err() {
+            return false;
+        }
+        let batch = page.tracker.open_batch().or(before);
+        let (at, destination) = (self.tick, page.destination);
+        let (stored, dropped) = (false, false);
+        let tracked = Tracked { page: id, at, destination, stored, dropped, batch, told };
+        self.ledger.events.push(tracked);
+        // Where one buffer made way for another, from outside it could be in either.
+        for batch in before.filter(|before| Some(*before) != batch).into_iter().chain(batch) {
+            self.ledger.join(batch, number);
+        }
+        true
     }
 
     /// Tells a page's tracker something, then does what it asks for.
@@ -103,6 +142,9 @@ impl World {
         let now = page.now(self.tick, self.slept_ms);
         self.answered = self.sends.remove(&(id, send.0));
         let outcome = page.tracker.handle_answer(now, send, &answer);
+        if let (Some(Outcome::Accepted), Some(batch)) = (outcome, self.answered) {
+            self.ledger.settled(id, batch);
+        }
         self.tally.count(match outcome {
             Some(Outcome::Accepted) => "batch accepted",
             Some(Outcome::Again) => "batch to go again",

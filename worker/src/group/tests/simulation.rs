@@ -188,11 +188,9 @@ impl Simulation {
         match event {
             Event::Send(number) if !self.may_come(number) => {}
             Event::Send(number) => {
-                if !self.sent_at.contains_key(&number) {
-                    self.sent_at.insert(number, now.tick.0);
-                    let skew = self.rng.below(5) as i64 - 2;
-                    self.skews.insert(number, skew * 8 * HOUR_MS as i64);
-                }
+                self.sent_at.entry(number).or_insert(now.tick.0);
+                let skew = i64::from(number % 5) - 2;
+                self.skews.entry(number).or_insert(skew * 8 * HOUR_MS as i64);
                 let batch = self.id(number);
                 let other = self.broken == Broken::OtherShard && self.chance(50);
                 let at = usize::from(other);
