@@ -40,7 +40,7 @@ const SEEDS: u64 = 2_000;
 /// [`AT_LEAST`] times: a simulation in which nothing goes wrong shows nothing.
 const MANY: u64 = 100_000;
 const AT_LEAST: u64 = 10_000;
-const OFTEN: [&str; 7] = [
+const OFTEN: [&str; 11] = [
     "answer lost",
     "journal adopted",
     "page crashed",
@@ -48,6 +48,10 @@ const OFTEN: [&str; 7] = [
     "queue_full",
     "storage_full",
     "too_old",
+    "insert whose answer was lost with the old ClickHouse",
+    "shard restarted",
+    "group set aside",
+    "total of drops told",
 ];
 
 fn number(name: &str) -> Option<u64> {

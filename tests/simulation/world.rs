@@ -78,6 +78,8 @@ pub struct World {
     pub pages: Vec<Page>,
     /// The page in each tab.
     pub tabs: [Option<PageId>; TABS],
+    /// Events tracked in each.
+    pub tracked_on: [u64; TABS],
     /// Of a hundred requests so many meet with something.
     pub trouble_percent: u64,
     pub is_offline: bool,
@@ -120,6 +122,7 @@ impl World {
             ledger: Ledger::default(),
             pages: Vec::new(),
             tabs: [None; TABS],
+            tracked_on: [0; TABS],
             trouble_percent: dice.pick(&[0, 10, 30, 50]),
             is_offline: false,
             destination: 0,
@@ -182,6 +185,8 @@ impl World {
     /// Runs to the end and holds the tables against the promise.
     pub fn run(&mut self) -> Result<(), String> {
         self.run_until(BUSY_MS);
+        self.track_the_rest();
+        self.check_enough()?;
         self.heal();
         if self.dice.chance(50) {
             let now = self.server_now();
@@ -227,6 +232,36 @@ impl World {
             }
         }
         self.ledger.check(&self.receiver, &mut self.tally)
+    }
+
+    /// Where tabs were away for long, the visitor goes on until each has had a part in enough events.
+    fn track_the_rest(&mut self) {
+        for tab in 0..TABS {
+            while self.broken.is_none() && !self.has_enough(tab) {
+                match self.tabs[tab] {
+                    Some(page) if self.pages[page.0].takes_events() => self.track(page, 6),
+                    Some(page) if self.pages[page.0].state == State::Cached => self.restore(page),
+                    Some(page) if !self.pages[page.0].runs() => self.show(page),
+                    _ => self.open_page(tab, self.destination, true),
+                }
+                self.run_until(self.tick + 100);
+            }
+        }
+    }
+
+    /// Whether enough was tracked, as far as this tab and those before it are about.
+    fn has_enough(&self, tab: usize) -> bool {
+        self.tracked_on[tab] > 0 && (tab + 1 < TABS || self.tally.of("event") >= EVENTS)
+    }
+
+    /// What a run is, at least.
+    fn check_enough(&self) -> Result<(), String> {
+        let (events, faults) = (self.tally.of("event"), self.tally.of("fault"));
+        let tabs = self.tracked_on.iter().filter(|events| **events > 0).count();
+        if self.broken.is_none() && (events < EVENTS || faults < FAULTS || tabs < TABS) {
+            return Err(format!("a run of {events} events, {faults} faults and {tabs} tabs"));
+        }
+        Ok(())
     }
 
     fn run_until(&mut self, end: u64) {

@@ -50,6 +50,9 @@ impl World {
     }
 
     pub(super) fn track(&mut self, id: PageId, rows: u64) {
+        if let Some(tab) = self.tabs.iter().position(|page| *page == Some(id)) {
+            self.tracked_on[tab] += rows;
+        }
         for _ in 0..rows {
             let now = self.pages[id.0].now(self.tick, self.slept_ms);
             let number = self.ledger.next_number();
