@@ -290,8 +290,8 @@ pub const MUTANTS: &[Mutant] = &[
         "routed_by_the_time_of_sending",
         &[change(
             "worker/src/sink.rs",
-            "            let shard = shard_of(&head.site, table, id, config.group.shards);",
-            "            let at = Uuid([head.sent_at.0 as u8; 16]);\n            \
+            "    let shard = shard_of(&head.site, table, id, config.group.shards);",
+            "    let at = Uuid([head.sent_at.0 as u8; 16]);\n            \
              let shard = shard_of(&head.site, table, at, config.group.shards);",
         )],
     ),

@@ -50,16 +50,18 @@ impl Deployment {
             serde_json::json!({ "site": name, "key": key, "origins": [ORIGIN] })
         };
         let sites: Vec<_> = SITES.iter().enumerate().map(of_site).collect();
-        let environment = serde_json::json!({
+        let mut environment = serde_json::json!({
             "CLICKHOUSE_URL": "http://clickhouse.example:8123",
             "CLICKHOUSE_INSERT_USER": "writer",
             "CLICKHOUSE_READ_USER": "reader",
             "SITES": serde_json::to_string(&sites).unwrap(),
             "BODY_BYTES": self.cap_bytes,
             "SINK": if self.is_grouped { "group" } else { "direct" },
-            "GROUPS": {},
             "GROUP_SHARDS": self.shards,
         });
+        if self.is_grouped {
+            environment["GROUPS"] = serde_json::json!({});
+        }
         Worker::new(&serde_json::from_value(environment).unwrap(), [1, 2, 3, 4])
     }
 }

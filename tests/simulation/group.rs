@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, UnixMs};
-use tallymark_worker::exchange::{Exchange, Step, Worker};
+use tallymark_worker::exchange::{Exchange, Step};
 use tallymark_worker::group::{Inserted, Options, Output, Put, Taken, decode_members};
+use tallymark_worker::worker::Worker;
 use tallymark_worker::{insert, sink, zstd};
 
 use crate::dice::Dice;
@@ -247,6 +248,7 @@ impl Group {
                             Taken::Accepted => "accepted",
                             Taken::Known => "known",
                             Taken::Busy => "busy",
+                            Taken::Unknown => "unknown",
                         };
                         around.tally.count(&format!("put: {word}"));
                         self.replies.push((call, exchange.put(Some(word))));
