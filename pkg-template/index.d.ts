@@ -65,7 +65,7 @@ export interface ClickHouse {
 }
 
 /**
- * What is known of an event. The object is read at the next drain of the queue, at most 100 ms
+ * What is known of an event. The object is read at the next drain of the queue, at most 50 ms
  * later: do not change it meanwhile. Every field that is not named here is a property.
  */
 export interface Fields {

@@ -3,8 +3,11 @@
 // The engine, which is everything else, is fetched after the page's first task; the queries when
 // one is asked.
 
-/** The first event of a burst waits at most this long for others before it goes to the engine. */
-const BURST_MS = 100;
+/**
+ * The first event of a burst waits at most this long for others before it goes to the engine, which
+ * writes it into storage after as long again (JOURNAL_DELAY_MS of src/limits.rs): 100 ms together.
+ */
+const BURST_MS = 50;
 
 /** Wait before the engine is fetched again, multiplied by how often that failed. */
 const RELOAD_MS = 10_000;
