@@ -1,5 +1,6 @@
 // The engine: the tracker's core as wasm, and its place in the page. Fetched once, on first use.
 
+import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/host.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
@@ -43,13 +44,8 @@ export async function load(config, queue) {
     // The network's failures are TypeErrors. A refusal by CSP is a CompileError, and a browser in
     // lockdown knows no WebAssembly: a ReferenceError.
     if (error instanceof TypeError) throw error;
-    return (await import("../../src/effects/fallback.js")).start(
-      config,
-      queue,
-      pack,
-      send,
-      placeOf,
-    );
+    const fallback = await import("../../src/effects/fallback.js");
+    return fallback.start(config, queue, pack, send, placeOf, addressOf);
   }
   return start(instance, config, queue, inTwo);
 }

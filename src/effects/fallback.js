@@ -61,11 +61,11 @@ function uuidV7() {
 
 /**
  * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
- * `pack`, `send` and `placeOf` are the engine's own: it has fetched them already.
+ * The other functions are the engine's own: it has fetched them already.
  */
-export function start(config, queue, pack, send, placeOf) {
-  const { endpoint, key, table, clickhouse, maxRows, maxBytes, maxTimeMs } = config;
-  const { maxWaitingRows, onFailure, debug, onBatch } = config;
+export function start(config, queue, pack, send, placeOf, addressOf) {
+  const { clickhouse, maxRows, maxBytes, maxTimeMs, maxWaitingRows } = config;
+  const { onFailure, debug, onBatch } = config;
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
   const began = performance.now();
   const stats = {
@@ -247,22 +247,11 @@ export function start(config, queue, pack, send, placeOf) {
   };
 
   const address = ({ id }) => {
-    const parameters = clickhouse
-      ? {
-          query: `INSERT INTO ${table} FORMAT JSONEachRow`,
-          user: clickhouse.user,
-          password: clickhouse.password,
-          database: clickhouse.database,
-          async_insert: 0,
-          insert_deduplication_token: id,
-          input_format_skip_unknown_fields: 0,
-          // Else a property's text that looks like a time becomes one, other than in a block.
-          input_format_try_infer_dates: 0,
-          input_format_try_infer_datetimes: 0,
-        }
-      : { k: key, id, t: table, at: Date.now() };
-    const base = clickhouse ? `${clickhouse.url}/` : `${endpoint}/v1/events`;
-    return `${base}?${new URLSearchParams(parameters)}`;
+    const url = addressOf(config, id);
+    if (!clickhouse) return url.replace("/v1/batch?v=1&", "/v1/events?");
+    // Without the rest a property's text that looks like a time becomes one, other than in a block.
+    const rest = "&input_format_try_infer_dates=0&input_format_try_infer_datetimes=0";
+    return url.replace("FORMAT+Native", "FORMAT+JSONEachRow") + rest;
   };
 
   /** What an answer means (src/answer.rs): a number of rows taken, a code, or nothing: again. */

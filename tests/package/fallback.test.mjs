@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, mock, test } from "node:test";
+import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
@@ -49,7 +50,7 @@ function tracker(options) {
       }),
   });
   const config = { ...OPTIONS, onBatch: (batch) => told.push(batch), ...options };
-  const tally = start(config, queue, pack, send, placeOf);
+  const tally = start(config, queue, pack, send, placeOf, addressOf);
   const track = (rows, fields) => {
     for (let row = 0; row < rows; row++) queue.calls.push(Date.now(), "view", fields);
     tally.drain();

@@ -13,6 +13,7 @@ const TRACKER: wasm::Module = wasm::Module {
     rustc: &["-C", "link-arg=-zstack-size=65536"],
     // Nobody reads what a panic would say: it aborts, and there is no hook (200 bytes of brotli).
     snip: &["panicking::panic_fmt"],
+    bindgen: &[],
     optimise: OPTIMISE,
     out: "target/page-bindgen",
 };

@@ -10,6 +10,8 @@ const CORE: wasm::Module = wasm::Module {
     features: "wasm",
     rustc: &[],
     snip: &[],
+    // After a panic the entry goes on with another instance.
+    bindgen: &["--experimental-reset-state-function"],
     optimise: &["-O3"],
     out: "target/worker-bindgen",
 };
