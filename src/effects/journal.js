@@ -22,9 +22,12 @@ const NOTHING = 0;
 const HELD = 1;
 const ORPHANS = 2;
 
-/** A record as it was before it was squeezed. */
+/** A record as it was before it was squeezed; nothing for what is none. */
 const unsqueezed = (record) =>
-  record[0] === GZIP ? piped(record, new DecompressionStream("gzip")).catch(() => record) : record;
+  record instanceof Uint8Array &&
+  (record[0] === GZIP
+    ? piped(record, new DecompressionStream("gzip")).catch(() => record)
+    : record);
 
 const answer = (request) =>
   new Promise((resolve, reject) => {
@@ -125,7 +128,9 @@ export function makeJournal(heard) {
         const { held } = await navigator.locks.query();
         const others = new Set(held.map(({ name }) => name));
         const seen = new Set(locks.keys());
-        for (const key of keys.map((key) => new Uint8Array(key))) {
+        // Somebody else on the origin may write here too, under keys and with values of any kind.
+        for (const place of keys.filter(({ byteLength }) => byteLength === 32)) {
+          const key = new Uint8Array(place);
           const name = nameOf(key);
           if (seen.has(name)) continue;
           seen.add(name);
@@ -145,7 +150,7 @@ export function makeJournal(heard) {
           if (!locks.has(name)) break;
           for (const [at, record] of records.entries()) {
             const key = new Uint8Array(its[at]);
-            if (heard.orphan(key, record, stored[at].length)) found = ORPHANS;
+            if (record && heard.orphan(key, record, stored[at].length)) found = ORPHANS;
           }
           if (found === ORPHANS) break;
           locks.get(name)();
