@@ -12,7 +12,7 @@ const { stack, toWorker, toClickHouse, worker, straight, valuesOf } = elsewhere;
 const openPage = elsewhere.open;
 const origin = elsewhere.origins.usual;
 
-test("U7 U9 S4.9 from another origin under a strict CSP, events pass the worker without a preflight", async (t) => {
+test("U7 U9 from another origin under a strict CSP, events pass the worker without a preflight", async (t) => {
   const { page, problems } = await openPage(t, worker());
   const from = toWorker.requests.length;
   assert.deepEqual((await trackAndFlush(page, "worker", 30)).flushed, {

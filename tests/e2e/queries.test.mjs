@@ -150,7 +150,7 @@ describe("entities", () => {
     assert.equal(code, "bad_param");
   });
 
-  test("S3.17 S3.18 compare counts one fact from every table that holds it", async () => {
+  test("S3.17 compare counts one fact from every table that holds it", async () => {
     const found = await reading("compare", { entity_type: "Model", id: "m1", name: "View" });
     const tables = ["entity_days", "entity_hours", "entity_totals", "event_days", "event_totals"];
     assert.deepEqual(

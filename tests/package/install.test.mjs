@@ -56,7 +56,7 @@ test("importing it on a server touches no global and starts nothing", () => {
   assert.deepEqual(added, []);
 });
 
-test("S1.14 S4.9 U1 installed in Node, it posts one batch of what was tracked", async () => {
+test("S1.14 U1 installed in Node, it posts one batch of what was tracked", async () => {
   const requests = [];
   const server = createServer(async (incoming, outgoing) => {
     const chunks = [];
