@@ -28,7 +28,13 @@ const stack = await startStack(
     behindProxy: true,
     respawn: true,
     sites: [{ site: "open", key: "pk_open", origins: ["*"] }],
-    vars: { ADMIN_KEY, GROUP_BACKLOG_BYTES: "2000000", GROUP_BACKLOG_GROUPS: "3" },
+    vars: {
+      ADMIN_KEY,
+      // Long enough for what is sent at once to meet in one group on a busy machine.
+      GROUP_WINDOW_MS: "1000",
+      GROUP_BACKLOG_BYTES: "2000000",
+      GROUP_BACKLOG_GROUPS: "3",
+    },
   },
 );
 const { proxy, rows } = stack;

@@ -123,7 +123,49 @@ test("S1.11 a wrong key drops the batch and counts it by its code", async (t) =>
   assert.deepEqual(await valuesOf("nobody"), []);
 });
 
-test("S0.17 S0.23 U8 the page reads its own counts back by the queries", async (t) => {
+test("S1.12 with debug each batch is told on the console with its number of events", async (t) => {
+  const { page } = await openPage(t, { ...worker(), debug: true });
+  const lines = [];
+  page.on("console", (message) => lines.push(`${message.type()}: ${message.text()}`));
+  toWorker.next(answer(500, "<html>trouble</html>"));
+  await trackAndFlush(page, "told", 3);
+  const told = lines.map((line) => line.replace(/ \{.*$/, ""));
+  assert.deepEqual(told, [
+    "debug: [tallymark] 3 events again",
+    "debug: [tallymark] 3 events accepted",
+  ]);
+});
+
+test("D12 ids of every width, UUIDs and texts are kept as they are, and times to the millisecond", async (t) => {
+  const { page } = await openPage(t, straight());
+  const uuid = "0190a2b4-0000-7000-8000-00000000000f";
+  const at = 1_795_435_200_123;
+  await page.evaluate(
+    ({ uuid, at }) => {
+      const ids = [-2147483648, 18446744073709551615n, uuid, "a slug/é"];
+      for (const [seconds, entityId] of ids.entries()) {
+        const occurredAt = at + 1_000 * seconds;
+        tally.track("read", { entityType: "wide", entityId, userId: entityId, occurredAt });
+      }
+      return tally.flush();
+    },
+    { uuid, at },
+  );
+  const found = await stack.rows(
+    "SELECT entity_id, user_id, toUnixTimestamp64Milli(occurred_at) AS at FROM events" +
+      " WHERE entity_type = 'wide' ORDER BY seq",
+  );
+  assert.deepEqual(
+    found,
+    ["-2147483648", "18446744073709551615", uuid, "a slug/é"].map((id, seconds) => ({
+      entity_id: id,
+      user_id: id,
+      at: at + 1_000 * seconds,
+    })),
+  );
+});
+
+test("S0.17 S0.23 S3.22 U8 the first query after a flush has what it delivered", async (t) => {
   const { page } = await openPage(t, worker());
   const answers = await page.evaluate(async () => {
     const { tally } = window;

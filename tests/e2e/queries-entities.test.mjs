@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { DAY, NOW, date, on, times, startAsking } from "./asking.mjs";
 
-const { send, insertOld, ask, rowsOf, reading } = await startAsking({ after });
+const { stack, send, insertOld, ask, rowsOf, reading } = await startAsking({ after });
 
 describe("entities", () => {
   const model = on("Model", "m1");
@@ -81,6 +81,53 @@ describe("entities", () => {
       found,
       [...tables, "events"].map((source) => ({ source, events: 11, sum: 23 })),
     );
+  });
+
+  test("S0.23 S0.25 D6 summaries have every column of a summary", async () => {
+    const post = on("post", "sum1");
+    const names = ["view", "view", "view", "like", "like", "unlike", "share", "post"];
+    const comments = ["comment", "comment", "comment", "comment", "delete_comment"];
+    await send([...names, ...comments].map((name) => post(name)));
+    await send([on("post", "sum2")("delete_comment")]);
+    const found = await rowsOf("summaries", { ids: ["sum2", "none", "sum1"] });
+    found.sort((one, other) => (one.entity_id < other.entity_id ? -1 : 1));
+    const one = {
+      views: 3,
+      likes: 2,
+      unlikes: 1,
+      comments: 4,
+      shares: 1,
+      deleted_comments: 1,
+      net_comments: 3,
+      net_likes: 1,
+    };
+    const none = Object.fromEntries(Object.keys(one).map((name) => [name, 0]));
+    assert.deepEqual(found, [
+      { entity_id: "sum1", ...one },
+      { entity_id: "sum2", ...none, deleted_comments: 1, net_comments: -1 },
+    ]);
+  });
+
+  test("S3.24 a metric that nobody has heard of is counted everywhere as it comes, beyond 2^32", async () => {
+    const shelf = on("Shelf", "s1");
+    await send([shelf("Dusted", { value: 2 }), shelf("Dusted"), on("Shelf", "s2")("Dusted")]);
+    const about = { entity_type: "Shelf", id: "s1" };
+    const compared = () => reading("compare", { ...about, name: "Dusted", refresh: 1 });
+    const all = await compared();
+    assert.deepEqual(
+      all.map(({ events, sum }) => [events, sum]),
+      Array(6).fill([2, 3]),
+    );
+    assert.deepEqual(await rowsOf("daily", about), [{ date: date(0), events: 2, sum: 3 }]);
+    const period = await rowsOf("period", { ...about, from: date(1), to: date(0) });
+    assert.deepEqual(period, [{ name: "Dusted", events: 2, sum: 3 }]);
+    // Ten billion more, as its rollups would have counted them.
+    await stack.query(
+      "INSERT INTO entity_totals (site, entity_type, entity_id, name, rows, value_sum)" +
+        " VALUES ('open', 'Shelf', 's1', 'Dusted', 10000000000, 10000000000)",
+    );
+    const totals = (await compared()).find(({ source }) => source === "entity_totals");
+    assert.deepEqual([totals.events, totals.sum], [10_000_000_002, 10_000_000_003]);
   });
 
   test("S3.26 activity by weekday and hour", async () => {

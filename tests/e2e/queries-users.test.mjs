@@ -65,7 +65,7 @@ describe("users", () => {
     assert.deepEqual([code, message], ["bad_param", "parameter mode must be one of rows, last"]);
   });
 
-  test("D7 S3.18 both ways beside what another database has", async () => {
+  test("D7 S3.18 both ways beside what another database has, and a difference that is fixed", async () => {
     const expected = { u1: 6, u3: 1 };
     const found = await reading("compare_followers", { ids: ["u1", "u2", "u3", "none"], expected });
     assert.deepEqual(found, [
@@ -74,6 +74,10 @@ describe("users", () => {
       // Followed and left within a millisecond: the later number of the page decides.
       { user_id: "u3", by_rows: 0, by_last: 0, expected: 1, difference: -1 },
     ]);
+    // What is missing is made good from the other database, and is no difference any more.
+    await send([user("u3")("Follow", { user_id: "f9" })]);
+    const [fixed] = await reading("compare_followers", { ids: ["u3"], expected, refresh: 1 });
+    assert.deepEqual(fixed, { user_id: "u3", by_rows: 1, by_last: 1, expected: 1, difference: 0 });
   });
 
   test("S3.11 S3.13 D2 the engagement score of the last 30 days, exactly", async () => {
@@ -188,6 +192,10 @@ describe("users", () => {
   test("S3.26 the trend of a user's engagement", async () => {
     const found = await rowsOf("engagement_trend", { id: "u1", days: 30, refresh: 1 });
     assert.equal(found.length, 31);
+    const { score, ...today } = found.at(-1);
+    assert.deepEqual(today, { date: date(0) });
+    // Of today: the score's own sum, less the downloads of earlier days.
+    assert.ok(Math.abs(score - (SCORE - 11 - 17)) < 1e-9, `${score}`);
     assert.equal(found.find((row) => row.date === date(29)).score, 17);
     assert.equal(found.find((row) => row.date === date(5)).score, 0);
   });

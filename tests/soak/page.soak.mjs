@@ -38,20 +38,14 @@ const HEAP_BYTES = 500_000;
 
 const PACKAGE = fileURLToPath(new URL("../../pkg", import.meta.url));
 
+const cleanups = [];
+const scope = { after: (fn) => cleanups.unshift(fn) };
+
 let failed = false;
 function check(what, is) {
   console.log(`${is ? "ok    " : "FAILED"} ${what}`);
   if (!is) failed = true;
 }
-
-const cleanups = [];
-const scope = { after: (fn) => cleanups.unshift(fn) };
-try {
-  await soak();
-} finally {
-  for (const cleanup of cleanups) await cleanup();
-}
-process.exit(failed ? 1 : 0);
 
 /** A behaviour for the proxy: most pass, every so many are lost, answered by others, or cut. */
 function faulty() {
@@ -87,7 +81,7 @@ const begin = async (options) => {
         tally.track(["read", "Follow", "Upload"][value % 3], {
           entityType: "soak",
           entityId: `${value % 50}`,
-          userId: `u${value % 20}`,
+          userId: `u${value % 10}`,
           value,
           from: "feed",
         });
@@ -204,3 +198,10 @@ async function soak() {
     first.journal === 0 && last.journal === 0,
   );
 }
+
+try {
+  await soak();
+} finally {
+  for (const cleanup of cleanups) await cleanup();
+}
+process.exit(failed ? 1 : 0);
