@@ -115,6 +115,22 @@ describe("a batch", () => {
     assert.deepEqual(await counted(stack, "again"), { events: 3, totals: 3, hours: 3 });
   });
 
+  test("D13 other bytes under an id that was taken count nothing: the first stay", async () => {
+    for (const [age, known] of [
+      [0, false],
+      [120_000, true],
+    ]) {
+      const url = batchUrl(stack.site, { id: uuidV7(Date.now() - age) });
+      const send = (rows, entity_id) => post(url, eventBlock(times(rows, { entity_id })));
+      await send(3, `first ${age}`);
+      const { status, body } = await send(5, `second ${age}`);
+      // Young ids are not looked up: their token drops the second.
+      assert.deepEqual([status, body.known], [202, known]);
+      assert.deepEqual(await counted(stack, `first ${age}`), { events: 3, totals: 3, hours: 3 });
+      assert.deepEqual(await counted(stack, `second ${age}`), { events: 0, totals: 0, hours: 0 });
+    }
+  });
+
   test("D13 two batches of equal rows both count", async () => {
     const body = eventBlock([{ entity_id: "equal" }]);
     await post(batchUrl(stack.site), body);
