@@ -64,7 +64,7 @@ test("S1.15 foreign keys and values among the records hide no orphan, and stay a
       store.put("a value", foreign);
     }
     // Before and behind every journal of ours.
-    const values = [{ a: 1 }, null, "text", 7, new Float64Array(3), new ArrayBuffer(9), [1, 2]];
+    const values = [{ a: 1 }, null, "text", 7, new ArrayBuffer(9), [0x1f, 2]];
     for (const [at, value] of values.entries()) {
       store.put(value, key(at));
       store.put(value, key(255 - at));
@@ -77,7 +77,7 @@ test("S1.15 foreign keys and values among the records hide no orphan, and stay a
   await faults.exactlyOnce("foreign-records", { one: 51 }, [page]);
   // The orphan's record alone is gone.
   const left = await page.evaluate(async () => (await recordsOf()).length);
-  assert.deepEqual([before, left], [23, 22]);
+  assert.deepEqual([before, left], [21, 20]);
 });
 
 for (const [what, make] of [
