@@ -273,7 +273,7 @@ test("a block that a group's row cannot hold is 413, and one that it can is stor
   assert.deepEqual([sent.status, sent.body.code], [413, "too_large"]);
   assert.equal((await post(batchUrl(stack.site), rowsOf(1_980_000))).status, 202);
   await settled(stack);
-  assert.deepEqual(await counted("wide"), all(500));
+  assert.deepEqual(await counted(stack, "wide"), everywhere(500));
 });
 
 test("D13 another number of shards is refused with what to do, and takes nothing", async (t) => {
