@@ -314,7 +314,7 @@ export function start(config, queue, pack, send, placeOf) {
   };
 
   /** Does `what`, and then what follows from it. */
-  const run = (what) => {
+  let run = (what) => {
     const since = performance.now();
     const value = what?.();
     pump();
@@ -360,6 +360,10 @@ export function start(config, queue, pack, send, placeOf) {
       return session;
     },
     drain: () => run(takeCalls),
+    /** For good: what waits is the caller's to count. */
+    stop() {
+      run = () => {};
+    },
     flush,
     shutdown() {
       isShutDown = true;
