@@ -37,11 +37,14 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "index.d.ts",
     "index.js",
     "package.json",
+    "people.d.ts",
+    "people.js",
     "queries-*.js",
     "queries.d.ts",
     "split-*.js",
     "tallymark_bg.wasm",
     "tallymark_split_bg.wasm",
+    "tallymark_visit_bg.wasm",
   ]);
 });
 
@@ -123,17 +126,27 @@ test("an option that is wrong is named by the one error that init throws", () =>
   }
 });
 
-test("every method that the types declare is there", () => {
-  const types = readFileSync(join(folder, "node_modules/tallymark/index.d.ts"), "utf8");
-  const [, body] = /export interface Tally\b[^{]*\{([\s\S]*?)\n\}/.exec(types);
-  const declared = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\b[^\n]*[(:]/gm)].map(
-    ([, name]) => name,
-  );
-  const methods = run(`
-    import { init } from "tallymark";
+/** The methods that the types of an interface declare. */
+function declaredBy(file, name) {
+  const types = readFileSync(join(folder, "node_modules/tallymark", file), "utf8");
+  const [, body] = new RegExp(`export interface ${name}\\b[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(types);
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\b[^\n]*[<(:]/gm)].map(([, name]) => name);
+}
+
+/** The methods of a tracker of that entry, at `path` in it. */
+const methodsOf = (entry, path) =>
+  run(`
+    import { init } from "${entry}";
     const tally = init({ endpoint: "http://127.0.0.1:9", key: "k" });
-    console.log(JSON.stringify(Object.keys(tally)));
+    console.log(JSON.stringify(Object.keys(tally${path})));
     process.exit();
-  `);
-  assert.deepEqual([...new Set(declared)].sort(), methods.sort());
+  `).sort();
+
+test("every method that the types declare is there", () => {
+  const usual = declaredBy("index.d.ts", "Tally");
+  assert.deepEqual([...new Set(usual)].sort(), methodsOf("tallymark", ""));
+  const people = [...usual, ...declaredBy("people.d.ts", "People")];
+  assert.deepEqual([...new Set(people)].sort(), methodsOf("tallymark/people", ""));
+  const users = declaredBy("people.d.ts", "Users");
+  assert.deepEqual([...new Set(users)].sort(), methodsOf("tallymark/people", ".users"));
 });
