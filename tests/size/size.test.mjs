@@ -11,6 +11,8 @@ const BUDGETS = {
   // The smallest tracker that batches is 16,125.
   core: 16_000,
   everything: 20_000,
+  // As everything: identity, consent and samples in place of the observers.
+  people: 20_000,
   // Half of the core: a page that may not have WebAssembly does not pay for it either.
   withoutWasm: 8_200,
 };

@@ -81,7 +81,11 @@ pub fn build() -> Result<()> {
     let words: Vec<String> = ESBUILD.iter().map(|word| (*word).to_owned()).collect();
     stamp::if_changed("package", &inputs, &words, &pkg.join("package.json"), || {
         stamp::fresh(&pkg)?;
-        wasm::esbuild("the npm package", &[entries, words.clone()].concat())?;
+        // One by one: an entry has no code in a file that it shares with another, which would be
+        // one more request to the first event.
+        for entry in &entries {
+            wasm::esbuild("the npm package", &[vec![entry.clone()], words.clone()].concat())?;
+        }
         for file in stamp::files_below(&pkg)? {
             minify(&file)?;
         }
