@@ -210,6 +210,7 @@ test("consent pending asks for nothing and stores nothing; granted, all arrives 
     window.tally.track("one", { of: "pending" });
     window.tally.identify("u1", { of: "pending" });
   });
+  // Three times what the first event of a burst waits for others.
   await page.evaluate(() => new Promise((later) => setTimeout(later, 300)));
   const kept = await page.evaluate(async () => [
     localStorage.length,
