@@ -137,7 +137,7 @@ test("S4.2 S4.3 S4.5 S4.6 S4.7 D14 what people do is stored under their names, e
 });
 
 test("S3.5 S3.6 S3.7 S3.8 S3.9 S3.12 D3 follows and uploads arrive, and the queries count them", async (t) => {
-  const { page } = await openPage(await openContext(t), {});
+  const { page, asked } = await openPage(await openContext(t), {});
   const answers = await page.evaluate(async () => {
     const { tally } = window;
     const { users } = tally;
@@ -158,6 +158,8 @@ test("S3.5 S3.6 S3.7 S3.8 S3.9 S3.12 D3 follows and uploads arrive, and the quer
       score: await users.calculateEngagementScore(999),
     };
   });
+  const queries = asked.filter((path) => path === "/v1/query/user_metrics");
+  assert.equal(queries.length, 1, "all users in one query, nobody in none");
   const [[id, metrics], [other, others]] = answers.metrics;
   assert.deepEqual([answers.metrics.length, id, other], [2, 900, 901]);
   const { follower_count, following_count, upload_count, model_count, post_count, image_count } =

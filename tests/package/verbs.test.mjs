@@ -162,7 +162,7 @@ describe("entityMetric", () => {
     userId: 7,
   };
 
-  test("S2.1 S2.3 leaves at once, and resolves when it is delivered", async () => {
+  test("S2.3 leaves at once, and resolves when it is delivered", async () => {
     const { tally, rows } = tracker();
     const result = tally.entityMetric(metric);
     await pass(0);
@@ -340,4 +340,41 @@ test("an option that is wrong is named by the one error that init throws", () =>
     sample: 0,
   });
   assert.deepEqual({ sample, consent, visitor }, { sample: 0, consent: "granted", visitor: false });
+});
+
+test("S4.1 the client's options are taken by its own names, and logging is off unless it is named", () => {
+  const required = { endpoint: "https://e.test", key: "k" };
+  const limits = { flush_at: 20, flush_interval: 5_000, max_queue_size: 1_000 };
+  const { maxRows, maxTimeMs, maxWaitingRows, debug } = checkPeopleOptions({
+    ...required,
+    ...limits,
+  });
+  assert.deepEqual([maxRows, maxTimeMs, maxWaitingRows, debug], [20, 5_000, 1_000, false]);
+  const optional = { group_type_index: { company: 0 }, enable_logging: true };
+  const config = checkPeopleOptions({ ...required, ...optional });
+  assert.deepEqual([config.groupTypeIndex, config.debug], [{ company: 0 }, true]);
+  for (const missing of ["endpoint", "key"]) {
+    const options = { ...required, [missing]: undefined };
+    assert.throws(() => checkPeopleOptions(options), new RegExp(`option ${missing} must be given`));
+  }
+});
+
+test("S0.1 the functions of posts are exactly the eight events", async () => {
+  const tracked = tracker();
+  const { posts } = tracked.tally;
+  for (const name of Object.keys(posts)) if (name.startsWith("track")) posts[name]("42");
+  const events = await flushed(tracked);
+  assert.deepEqual(events.map(({ name }) => name).sort(), [
+    "comment",
+    "delete_comment",
+    "delete_post",
+    "like",
+    "post",
+    "share",
+    "unlike",
+    "view",
+  ]);
+  for (const { entity_type, entity_id } of events) {
+    assert.deepEqual([entity_type, entity_id], ["post", "42"]);
+  }
 });
