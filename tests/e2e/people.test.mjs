@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { answer, launchChromium, serveOrigin, startProxy, startStack } from "./harness.mjs";
+import { launchChromium, serveOrigin, startProxy, startStack } from "./harness.mjs";
 
 const PACKAGE = fileURLToPath(new URL("../../pkg", import.meta.url));
 
@@ -39,7 +39,18 @@ async function openPage(context, options, path = "/") {
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
   await page.evaluate(
     (options) => {
-      window.tally = window.init(options);
+      const { fetch } = window;
+      window.answers = [];
+      window.fetch = (...request) => {
+        const response = fetch(...request);
+        window.answers.push(response.then(({ status }) => status));
+        return response;
+      };
+      window.batches = [];
+      window.tally = window.init({
+        ...options,
+        onBatch: ({ outcome }) => window.batches.push(outcome),
+      });
     },
     { endpoint: proxy.url, key: stack.key, ...options },
   );
@@ -241,8 +252,12 @@ test("consent denied ends the engine: what waits is dropped, storage is empty, n
   const { page } = await openPage(context, { visitor: true });
   await page.evaluate(() => window.tally.track("one", { of: "denied" }));
   assert.equal((await flush(page)).delivered, 1);
-  proxy.always(answer(500));
-  t.after(() => proxy.always((request, forward) => forward()));
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  proxy.next(async () => {
+    await released;
+    return { status: 500, headers: { "access-control-allow-origin": "*" }, body: "" };
+  });
   const from = proxy.requests.length;
   await page.evaluate(() => {
     window.tally.track("two", { of: "denied" });
@@ -252,7 +267,14 @@ test("consent denied ends the engine: what waits is dropped, storage is empty, n
   assert.equal(await recordsOf(page), 1);
   await page.evaluate(() => window.tally.consent("denied"));
   const tries = proxy.requests.length;
-  proxy.always((request, forward) => forward());
+  release();
+  const answers = await page.evaluate(() => Promise.all(window.answers));
+  assert.equal(answers.at(-1), 500);
+  // An engine that ran would send what waits once more.
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { value: "hidden" });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
   const result = await page.evaluate(() => {
     window.tally.track("three", { of: "denied" });
     return window.tally.flush();
@@ -268,6 +290,7 @@ test("consent denied ends the engine: what waits is dropped, storage is empty, n
     { engine: "none", tracked: 3, delivered: 1, waiting: 0, dropped: { consent: 2 } },
   );
   assert.deepEqual([kept, await recordsOf(page)], [{ tallymark: "denied" }, 0]);
+  assert.deepEqual(await page.evaluate(() => window.batches), ["accepted"]);
 
   // The next page keeps to it, until the visitor says yes.
   const { page: next, asked } = await openPage(context, {});

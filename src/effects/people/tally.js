@@ -50,13 +50,22 @@ export function makePeople(config, loadEngine, loadQueries) {
   };
 
   const noEngine = (error) => console.error("[tallymark] cannot load its engine", error);
+  /** The options of one engine: stopped, it knows nothing of the answers that still come. */
+  const untilStopped = (queue) => {
+    const { onBatch } = config;
+    if (!onBatch) return config;
+    const value = (batch) => seat.queue === queue && onBatch(batch);
+    // `beforeSend` is read anew each time.
+    return Object.create(config, { onBatch: { value } });
+  };
+
   let loading;
   const loadSeat = async () => {
     const queue = { calls: [], shed: 0, wasm: outer.wasm ?? dress.wasm };
     // Not after a refusal that came meanwhile.
     const greet = (...tools) => seat.engine || dress.greet(tools);
     queue.calls.push(Date.now(), greet, queue);
-    const engine = await (await loadEngine()).load(config, queue);
+    const engine = await (await loadEngine()).load(untilStopped(queue), queue);
     if (seat.engine) return stop(engine, queue);
     Object.assign(seat, { engine, queue });
     engine.drain();
