@@ -243,6 +243,10 @@ impl Exchange {
         if request.url.len() > limits::URL_BYTES {
             return Err(Refusal::new(Code::BadRequest, "the URL is too long").into());
         }
+        if let Some((code, name)) = route.doubled_code().zip(url.doubled()) {
+            let name: String = name.chars().take(limits::SITE_BYTES).collect();
+            return Err(Refusal::new(code, format!("parameter {name} is there twice")).into());
+        }
         match route {
             Route::Asset(file) => {
                 if assets::content_type(file).is_none() {
@@ -667,6 +671,24 @@ mod tests {
         let step = begin(&mut exchange, "POST", &batch_path());
         assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
         assert_eq!(told(exchange.too_large()), (413, "too_large".into()));
+    }
+
+    #[test]
+    fn a_parameter_that_is_there_twice_is_refused_before_a_key_is_looked_at() {
+        for (method, path, code) in [
+            ("POST", "/v1/batch?k=pk_open&k=pk_demo", "bad_request"),
+            ("POST", "/v1/events?k=pk_open&k=pk_open", "bad_request"),
+            ("POST", "/ingest-events?id=1&%69d=2", "bad_request"),
+            ("POST", "/v1/cdc?k=a&k=b", "bad_request"),
+            ("GET", "/v1/query/summary?id=1&id=2", "bad_param"),
+            ("POST", "/v1/query?refresh=1&refresh=0", "bad_param"),
+            ("POST", "/v1/sql?param_a=1&param_a=2", "bad_param"),
+            ("POST", "/v1/admin/migrate?dry_run=1&dry_run=1", "bad_param"),
+        ] {
+            assert_eq!(told(begin(&mut exchange(), method, path)), (400, code.into()), "{path}");
+        }
+        let asset = begin(&mut exchange(), "GET", "/tallymark/index.js?v=1&v=2");
+        assert_eq!(asset, Step::Asset);
     }
 
     #[test]
