@@ -622,6 +622,14 @@ fn read(request: &Request<'_>, cap_bytes: usize) -> Result<Step, Answer> {
     }
 }
 
+/// The value of `Content-Length`, in bytes: one beyond every number is the largest, so that nobody
+/// waits for such a body.
+#[must_use]
+pub fn declared_bytes(text: &str) -> Option<usize> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
 fn too_large(cap_bytes: usize) -> Answer {
     Refusal::new(Code::TooLarge, format!("the body has more than {cap_bytes} bytes")).into()
 }
@@ -710,6 +718,16 @@ mod tests {
         // A length beside a transfer encoding may be any lie.
         let chunked = Request { transfer_encoding: true, ..request(5) };
         assert_eq!(exchange().begin(&chunked), at_once(false));
+    }
+
+    #[test]
+    fn a_length_beyond_every_number_is_the_largest() {
+        assert_eq!(declared_bytes("0"), Some(0));
+        assert_eq!(declared_bytes("5000"), Some(5_000));
+        assert_eq!(declared_bytes(&"9".repeat(30)), Some(usize::MAX));
+        for text in ["", "-5", "+5", "5, 6", "five"] {
+            assert_eq!(declared_bytes(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Exchange {
             authorization: authorization.as_deref(),
             api_key: api_key.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
-            content_length: content_length.and_then(|text| text.parse().ok()),
+            content_length: content_length.as_deref().and_then(exchange::declared_bytes),
             transfer_encoding,
             client_ip: client_ip.as_deref(),
             place: Place {
