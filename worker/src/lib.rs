@@ -19,6 +19,7 @@
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
+//! | [`members`] | a JSON object whose doubled names are seen |
 //! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
@@ -64,6 +65,7 @@ pub mod health;
 pub mod inflate;
 pub mod insert;
 pub mod limits;
+pub mod members;
 pub mod migrate;
 pub mod query;
 pub mod refusal;

@@ -2,8 +2,9 @@
 
 use super::properties::{NO_PROPERTIES, properties};
 use super::time;
+use crate::members::Members;
 use crate::refusal::Code;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES, STRING_BYTES};
@@ -91,7 +92,7 @@ impl Row {
         if text.len() > ROW_BYTES {
             return Err(bad(format!("the event has more than {ROW_BYTES} bytes")));
         }
-        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+        let Members(members) = serde_json::from_str(text).map_err(|error| {
             let what = if error.is_data() { "no JSON object" } else { "no JSON" };
             bad(format!("the event is {what}: column {}", error.column()))
         })?;
@@ -102,7 +103,11 @@ impl Row {
     ///
     /// # Errors
     /// Those of [`Row::parse`], but for the text's own.
-    pub fn read(members: Map<String, Value>, names: Names, is_server: bool) -> Result<Self, Fault> {
+    pub fn read(
+        members: impl IntoIterator<Item = (String, Value)>,
+        names: Names,
+        is_server: bool,
+    ) -> Result<Self, Fault> {
         let mut row = Self {
             texts: Default::default(),
             identity: None,
@@ -154,7 +159,10 @@ impl Row {
 }
 
 /// The members by their columns' names.
-fn named(members: Map<String, Value>, names: Names) -> Result<BTreeMap<String, Value>, Fault> {
+fn named(
+    members: impl IntoIterator<Item = (String, Value)>,
+    names: Names,
+) -> Result<BTreeMap<String, Value>, Fault> {
     let mut columns = BTreeMap::new();
     for (name, value) in members {
         let column = match (names, name.as_str()) {
@@ -424,6 +432,15 @@ mod tests {
     fn a_field_in_both_spellings_is_there_twice() {
         let text = r#"{"name":"view","entityId":"1","entity_id":"1"}"#;
         assert_eq!(message(text), "\"entity_id\" is there twice");
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_refuses_its_row() {
+        assert_eq!(message(r#"{"name":"a","name":"b"}"#), "\"name\" is there twice");
+        assert_eq!(message(r#"{"name":"a","value":1,"value":null}"#), "\"value\" is there twice");
+        let text = r#"{"event_name":"a","user_id":"1","user_id":"1"}"#;
+        let fault = Row::parse(text, Names::Ingest, false).unwrap_err();
+        assert_eq!(fault.message, "\"user_id\" is there twice");
     }
 
     #[test]
