@@ -28,6 +28,10 @@ pub const RESULT_BYTES: usize = 8_000_000;
 /// Bytes of a request's URL: what Cloudflare itself accepts is 16 KiB, other runtimes more.
 pub const URL_BYTES: usize = 65_536;
 
+/// Bytes of a file's name under `/tallymark/`: what file systems allow. A file service fails at a
+/// longer one where it should say that there is none (workerd's `disk` does).
+pub const ASSET_NAME_BYTES: usize = 255;
+
 /// Bytes of `POST /v1/query`'s body: a hundred long ids and some.
 pub const QUERY_BODY_BYTES: usize = 262_144;
 
