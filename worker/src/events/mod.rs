@@ -25,7 +25,6 @@ use crate::batch;
 use crate::block::{self, Ways};
 use crate::config::Config;
 use crate::enrich::Sender;
-use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
 use crate::sites::Site;
 use crate::url::Url;
@@ -141,7 +140,7 @@ impl Head {
         received_at: UnixMs,
         config: &Config,
     ) -> Result<Taken, Refusal> {
-        let body = plain(body)?;
+        let body = body::plain(body)?;
         let text = body::text(&body)?;
         let (rows, grant, names) = match self.form {
             Form::Events => (body::rows(text)?, self.grant, Names::Columns),
@@ -460,7 +459,7 @@ mod tests {
         };
         assert_eq!(refused(b"[{"), Code::BadRequest);
         assert_eq!(refused(b"\xff"), Code::BadRequest);
-        assert_eq!(refused(b"\x1f\x8b"), Code::BadBlock);
+        assert_eq!(refused(b"\x1f\x8b"), Code::BadRequest);
         assert_eq!(refused("1\n".repeat(10_001).as_bytes()), Code::TooLarge);
         // More than a block may have: 200 rows of 20,000 bytes.
         let row = format!(r#"{{"name":"a","properties":{{"a":"{}"}}}}"#, "x".repeat(20_000));
