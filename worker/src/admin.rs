@@ -50,7 +50,8 @@ impl Migration {
                 }
             }
         }
-        let mut migration = Self { run: Run::new(options), is_new: !options.dry_run };
+        let mut migration =
+            Self { run: Run::new(options).with_tables(&config.tables), is_new: !options.dry_run };
         let turn = if migration.is_new {
             // A name of letters, digits and _, as the configuration is checked.
             let statement = format!("CREATE DATABASE IF NOT EXISTS {}", config.database);

@@ -6,7 +6,7 @@ use crate::refusal::{Code, Refusal};
 use crate::sites::caller;
 use crate::url::Url;
 use tallymark::rng::Uuid;
-use tallymark::schema::{EVENTS, Table};
+use tallymark::schema::Table;
 use tallymark::time::UnixMs;
 
 /// What a batch's URL and headers say, checked.
@@ -57,7 +57,7 @@ impl Head {
             .authorize(&key.unwrap_or_default(), caller(origin, fetch_site, url))?
             .name
             .clone();
-        let table = known_table(&table.unwrap_or_default())?;
+        let table = known_table(&table.unwrap_or_default(), &site, config)?;
         let (id, id_time) = id_of(id.as_deref(), now)?;
         let sent_at = sent_at(at.as_deref(), now)?;
         check_age(id_time, sent_at)?;
@@ -109,15 +109,13 @@ pub fn check_age(id_time: UnixMs, sent_at: UnixMs) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The table of this name.
+/// The table of this name that the site's key may write to: `events`, or one of `TABLES`.
 ///
 /// # Errors
 /// `bad_table`.
-pub fn known_table(name: &str) -> Result<&'static Table, Refusal> {
-    if name == EVENTS.name {
-        return Ok(&EVENTS);
-    }
-    Err(Refusal::new(Code::BadTable, "parameter t names no table"))
+pub fn known_table(name: &str, site: &str, config: &Config) -> Result<&'static Table, Refusal> {
+    let none = || Refusal::new(Code::BadTable, "parameter t names no table");
+    config.tables.writable(name, site).ok_or_else(none)
 }
 
 /// Unix milliseconds: digits alone, no sign.
@@ -132,6 +130,7 @@ fn milliseconds(text: &str) -> Option<UnixMs> {
 mod tests {
     use super::*;
     use crate::testing::{NOW, config};
+    use tallymark::schema::EVENTS;
 
     const HOUR: i64 = 3_600_000;
 

@@ -5,6 +5,7 @@ use crate::group::Options;
 use crate::limits;
 use crate::sink::Sink;
 use crate::sites::{Sites, digest};
+use crate::tables::Tables;
 use serde::Deserialize;
 
 /// The worker's variables and secrets as the platform hands them over.
@@ -30,6 +31,7 @@ pub struct Environment {
     group_backlog_bytes: Option<Variable>,
     group_backlog_groups: Option<Variable>,
     cdc_rules: Option<Variable>,
+    tables: Option<Variable>,
     user_agent: Option<Variable>,
     admin_key: Option<Variable>,
     clickhouse_admin_user: Option<Variable>,
@@ -96,6 +98,8 @@ pub struct Config {
     pub group: Options,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
+    /// `TABLES`: tables besides `events`; none by default.
+    pub tables: Tables,
     /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
     pub reads_agents: bool,
     /// The digest of `ADMIN_KEY`; without one nobody is the admin.
@@ -177,6 +181,7 @@ impl Config {
         );
         let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
+        let tables = problems.read("TABLES", &from.tables, Some(""), Tables::parse);
         let reads_agents =
             problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
@@ -196,6 +201,7 @@ impl Config {
             Some(upstream_timeout_ms),
             Some(client_ip_header),
             Some(cdc_rules),
+            Some(tables),
             Some(reads_agents),
             Some(sink),
             Some(group),
@@ -216,6 +222,7 @@ impl Config {
             upstream_timeout_ms,
             client_ip_header,
             cdc_rules,
+            tables,
             reads_agents,
             sink,
             group,
@@ -240,6 +247,7 @@ impl Config {
             sink,
             group,
             cdc_rules,
+            tables,
             reads_agents,
             admin_digest: admin_key.as_deref().map(digest),
             admin_user: (!admin_name.is_empty())
@@ -546,6 +554,12 @@ mod tests {
                 "CDC_RULES",
                 Some("\"[{}]\""),
                 "must be JSON, a list of rules: missing field `table` at line 1 column 3",
+            ),
+            (
+                "TABLES",
+                Some("\"{}\""),
+                "must be JSON, a list of tables: invalid type: map, expected a sequence at line 1 \
+                 column 0",
             ),
             ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
             ("ADMIN_KEY", Some("\"too short\""), secret),

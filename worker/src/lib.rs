@@ -20,6 +20,7 @@
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
 //! | [`members`] | a JSON object whose doubled names are seen |
+//! | [`tables`] | tables of one's own: DDL, check and type from one declaration |
 //! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
@@ -73,6 +74,7 @@ pub mod routes;
 pub mod sink;
 pub mod sites;
 pub mod sql;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod token;

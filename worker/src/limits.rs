@@ -82,6 +82,12 @@ pub const CACHE_ENTRIES: usize = 1_000;
 /// times the age that the query allows.
 pub const CACHE_STALE_TIMES: i64 = 2;
 
+/// Tables that `TABLES` may declare: each costs its columns in every isolate's memory.
+pub const TABLES: usize = 100;
+
+/// Columns of a declared table: with the edge's own they fit a block.
+pub const TABLE_COLUMNS: usize = 100;
+
 /// Sites of one worker. Each costs a hundred bytes and a few comparisons.
 pub const SITES: usize = 10_000;
 
@@ -213,6 +219,7 @@ pub const TTL_DAYS: (u32, u32) = (1, 10_000);
 
 const _: () = assert!(UPSTREAM_TIMEOUT_MS < MIGRATE_SETTLE_MS);
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
+const _: () = assert!(TABLE_COLUMNS < tallymark::limits::BLOCK_COLUMNS);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);
 const _: () = assert!(

@@ -56,6 +56,13 @@ pub fn grouping_environment() -> Environment {
     serde_json::from_value(json).unwrap()
 }
 
+/// The same with the metrics document's table.
+pub fn config_with_tables() -> Config {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    json["TABLES"] = include_str!("../tables.example.json").into();
+    Config::read(&serde_json::from_value(json).unwrap()).unwrap()
+}
+
 /// Its reading user.
 pub fn reader() -> User {
     config().read_user
