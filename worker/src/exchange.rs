@@ -21,10 +21,11 @@ use crate::batch::Head;
 use crate::block;
 use crate::cdc::{self, Changes};
 use crate::config::{Config, Environment, Problem};
-use crate::enrich::{Agent, Place, Sender, truncated_ip};
+use crate::enrich::{Agent, Place, Sender, truncated_ip, whole_ip};
 use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert::{self, Found};
+use crate::limit::{self, Limiter};
 use crate::limits;
 use crate::query::{self, Ask, Cache, Catalogue, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
@@ -34,6 +35,7 @@ use crate::sites::caller;
 use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tallymark::rng::Rng;
@@ -47,6 +49,7 @@ pub struct Worker {
     /// Draws ids for requests that bring none.
     ids: RefCell<Rng>,
     cache: RefCell<Cache>,
+    limiter: RefCell<Limiter>,
 }
 
 /// What the entry has to say about a request before its body.
@@ -71,6 +74,8 @@ pub struct Request<'a> {
     pub transfer_encoding: bool,
     /// The header that [`Worker::client_ip_header`] names.
     pub client_ip: Option<&'a str>,
+    /// What the platform's limiter said about [`Worker::limit_name`], where there is one.
+    pub is_within_limit: Option<bool>,
     /// Where the platform says that the request comes from.
     pub place: Place,
     /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
@@ -193,6 +198,7 @@ impl Worker {
             catalogue: catalogue.unwrap_or_default(),
             ids: RefCell::new(Rng::new(seed)),
             cache: RefCell::default(),
+            limiter: RefCell::new(Limiter::new(seed[0])),
         }
     }
 
@@ -200,6 +206,13 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<&str> {
         self.config.as_ref().ok().and_then(|config| config.client_ip_header.as_deref())
+    }
+
+    /// The headers that hold country, region and city; empty where the platform says them.
+    #[must_use]
+    pub fn place_headers(&self) -> [&str; 3] {
+        let names = self.config.as_ref().map(|config| &config.place_headers);
+        names.map_or([""; 3], |names| names.each_ref().map(|name| name.as_deref().unwrap_or("")))
     }
 
     /// The configuration, if it is right.
@@ -212,6 +225,31 @@ impl Worker {
     #[must_use]
     pub fn reads_agents(&self) -> bool {
         self.config.as_ref().is_ok_and(|config| config.reads_agents)
+    }
+
+    /// Whom the platform's limiter is to count this request for; nobody without one, and for what is
+    /// not limited.
+    #[must_use]
+    pub fn limit_name(&self, request: &Request<'_>) -> Option<String> {
+        self.checked_config().filter(|config| config.has_rate_limiter)?;
+        let url = Url::parse(request.url);
+        let is_limited = Route::choose(request.method, url.path).is_ok_and(Route::is_limited);
+        is_limited.then(|| limit::name(&claimed_key(request, &url), request.client_ip))
+    }
+
+    /// Counts this request, or refuses it. A platform whose limiter fails lets it pass.
+    fn limit(&self, request: &Request<'_>, url: &Url<'_>) -> Result<(), Answer> {
+        if request.is_within_limit == Some(false) {
+            return Err(limit::refused(limits::RATE_RETRY_AFTER_S));
+        }
+        let most = self.checked_config().map_or(0, |config| config.rate_limit_per_minute);
+        if most == 0 || request.is_within_limit == Some(true) {
+            return Ok(());
+        }
+        let name = limit::name(&claimed_key(request, url), request.client_ip);
+        // Nothing that could borrow it again runs meanwhile.
+        let mut limiter = self.limiter.try_borrow_mut().map_err(|_| out_of_turn())?;
+        limiter.count(&name, most, request.now).map_err(limit::refused)
     }
 
     fn config(&self) -> Result<&Config, Answer> {
@@ -243,6 +281,9 @@ impl Exchange {
         if request.url.len() > limits::URL_BYTES {
             return Err(Refusal::new(Code::BadRequest, "the URL is too long").into());
         }
+        if route.is_limited() {
+            worker.limit(request, &url)?;
+        }
         if let Some((code, name)) = route.doubled_code().zip(url.doubled()) {
             let name: String = name.chars().take(limits::SITE_BYTES).collect();
             return Err(Refusal::new(code, format!("parameter {name} is there twice")).into());
@@ -273,7 +314,7 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                self.state = State::Batch(head, sender(request));
+                self.state = State::Batch(head, sender(request, config));
                 read(request, config.body_bytes)
             }
             Route::Events(form) => {
@@ -283,7 +324,7 @@ impl Exchange {
                 let mut ids = worker.ids.try_borrow_mut().map_err(|_| out_of_turn())?;
                 let (key, now) = (request.api_key, request.now);
                 let head = events::Head::read(form, &url, origin, key, now, config, &mut ids)?;
-                self.state = State::Events(head, sender(request));
+                self.state = State::Events(head, sender(request, config));
                 read(request, config.body_bytes)
             }
             Route::Changes => {
@@ -580,9 +621,17 @@ impl Exchange {
     }
 }
 
+/// The key that the request claims to have, right or wrong.
+fn claimed_key<'a>(request: &'a Request<'_>, url: &Url<'a>) -> Cow<'a, str> {
+    let header = request.authorization.or(request.api_key).map(Cow::Borrowed);
+    let parameter = || url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
+    header.or_else(parameter).unwrap_or_default()
+}
+
 /// Who sent the request, as far as its head tells.
-fn sender(request: &Request<'_>) -> Sender {
-    let ip = request.client_ip.and_then(truncated_ip);
+fn sender(request: &Request<'_>, config: &Config) -> Sender {
+    let read = if config.stores_whole_ip { whole_ip } else { truncated_ip };
+    let ip = request.client_ip.and_then(read);
     let (place, agent) = (request.place.clone().bounded(), request.agent.clone().bounded());
     Sender { ip, place, agent }
 }
@@ -679,6 +728,60 @@ mod tests {
         let step = begin(&mut exchange, "POST", &batch_path());
         assert_eq!(step, Step::Read { cap_bytes: 5_000, at_once: false });
         assert_eq!(told(exchange.too_large()), (413, "too_large".into()));
+    }
+
+    fn limited(variables: &str) -> Exchange {
+        let environment = crate::testing::environment_with(variables);
+        Exchange::new(Rc::new(Worker::new(&environment, [1; 4])))
+    }
+
+    #[test]
+    fn requests_of_a_key_from_one_address_are_counted_by_the_isolate() {
+        let worker = Rc::clone(&limited(r#""RATE_LIMIT_PER_MINUTE": 2"#).worker);
+        let ask = |path: &str, client_ip| {
+            let url = format!("https://edge.test{path}");
+            let mut exchange = Exchange::new(Rc::clone(&worker));
+            let now = UnixMs(NOW);
+            let request =
+                Request { method: "POST", url: &url, client_ip, now, ..Request::default() };
+            match exchange.begin(&request) {
+                Step::Respond(answer) => answer.status,
+                _ => 0,
+            }
+        };
+        let path = batch_path();
+        for (path, ip, status) in [
+            (&*path, Some("203.0.113.1"), 0),
+            (&*path, Some("203.0.113.1"), 0),
+            (&*path, Some("203.0.113.1"), 429),
+            (&*path, Some("203.0.113.2"), 0),
+            ("/v1/query?k=pk_open", Some("203.0.113.1"), 429),
+            ("/v1/query?k=other", Some("203.0.113.1"), 401),
+            ("/v1/sql", Some("203.0.113.1"), 401),
+        ] {
+            assert_eq!(ask(path, ip), status, "{path} {ip:?}");
+        }
+    }
+
+    #[test]
+    fn the_platform_s_limiter_is_asked_and_believed() {
+        let mut exchange = limited(r#""RATE_LIMITER": {}, "RATE_LIMIT_PER_MINUTE": 1"#);
+        let url = format!("https://edge.test{}", batch_path());
+        let request = |is_within_limit| Request {
+            method: "POST",
+            url: &url,
+            is_within_limit,
+            now: UnixMs(NOW),
+            ..Request::default()
+        };
+        assert_eq!(exchange.worker.limit_name(&request(None)).as_deref(), Some("pk_open "));
+        let health = Request { method: "GET", url: "https://edge.test/v1/health", ..request(None) };
+        assert_eq!(exchange.worker.limit_name(&health), None);
+        assert_eq!(told(exchange.begin(&request(Some(false)))), (429, "rate_limited".into()));
+        for _ in 0..2 {
+            assert!(matches!(exchange.begin(&request(Some(true))), Step::Read { .. }));
+        }
+        assert_eq!(limited("\"BODY_BYTES\": 5000").worker.limit_name(&request(None)), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! | [`refusal`] | every refusal: its status, its code, its text |
 //! | [`answer`] | what is sent back, with headers that let a page read it |
 //! | [`batch`] | `/v1/batch` up to the body: version, key, origin, table, id, times |
+//! | [`limit`] | how many requests a key may make from one address |
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
@@ -65,6 +66,7 @@ pub mod group;
 pub mod health;
 pub mod inflate;
 pub mod insert;
+pub mod limit;
 pub mod limits;
 pub mod members;
 pub mod migrate;

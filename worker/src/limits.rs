@@ -123,6 +123,17 @@ pub const OCCURRED_AFTER_MS: i64 = 5 * 60_000;
 /// tracker adds jitter of its own.
 pub const RETRY_AFTER_S: u32 = 2;
 
+/// Bounds of `RATE_LIMIT_PER_MINUTE`; 0 is no limit.
+pub const RATE_LIMIT_PER_MINUTE_RANGE: (u32, u32) = (0, 1_000_000);
+
+/// Counts of requests in an isolate's memory, 4 bytes each: a thousand keys and addresses in a minute
+/// share both of their counts with another once in a thousand times.
+pub const RATE_COUNTS: usize = 65_536;
+
+/// Seconds of `Retry-After` where the platform counts, which does not say when it will be enough: the
+/// shorter of the two periods that it knows.
+pub const RATE_RETRY_AFTER_S: u32 = 10;
+
 /// Default of `GROUP_WINDOW_MS`: how long a batch may wait for others before it is acknowledged.
 /// 250 ms cuts ClickHouse's work to a tenth and less, and numbers are still there within a second.
 pub const GROUP_WINDOW_MS: u32 = 250;

@@ -56,6 +56,16 @@ pub fn grouping_environment() -> Environment {
     serde_json::from_value(json).unwrap()
 }
 
+/// The same with these variables more, as JSON.
+pub fn environment_with(variables: &str) -> Environment {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    let more: serde_json::Value = serde_json::from_str(&format!("{{{variables}}}")).unwrap();
+    for (name, value) in more.as_object().unwrap() {
+        json[name] = value.clone();
+    }
+    serde_json::from_value(json).unwrap()
+}
+
 /// The same with the metrics document's table.
 pub fn config_with_tables() -> Config {
     let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
