@@ -72,6 +72,7 @@ describe("an isolate's own limit", async () => {
 });
 
 test("the platform's binding counts where there is one", async (t) => {
+  // Comes with wrangler, which pins it.
   const { Miniflare } = await import("miniflare");
   const worker = new Miniflare({
     modules: [

@@ -36,6 +36,7 @@ pub struct Environment {
     group_backlog_groups: Option<Variable>,
     cdc_rules: Option<Variable>,
     tables: Option<Variable>,
+    cluster: Option<Variable>,
     user_agent: Option<Variable>,
     rate_limiter: Option<Variable>,
     rate_limit_per_minute: Option<Variable>,
@@ -109,6 +110,8 @@ pub struct Config {
     pub group: Options,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
+    /// `CLUSTER`: where migrations make their tables; one server by default.
+    pub cluster: Option<String>,
     /// `TABLES`: tables besides `events`; none by default.
     pub tables: Tables,
     /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
@@ -202,6 +205,7 @@ impl Config {
         let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
         let tables = problems.read("TABLES", &from.tables, Some(""), Tables::parse);
+        let cluster = problems.read("CLUSTER", &from.cluster, Some(""), cluster);
         let rate_limit_per_minute = problems.number(
             "RATE_LIMIT_PER_MINUTE",
             &from.rate_limit_per_minute,
@@ -230,6 +234,7 @@ impl Config {
             (Some(country), Some(region), Some(city)),
             Some(cdc_rules),
             Some(tables),
+            Some(cluster),
             Some(rate_limit_per_minute),
             Some(reads_agents),
             Some(sink),
@@ -254,6 +259,7 @@ impl Config {
             (country, region, city),
             cdc_rules,
             tables,
+            cluster,
             rate_limit_per_minute,
             reads_agents,
             sink,
@@ -282,6 +288,7 @@ impl Config {
             group,
             cdc_rules,
             tables,
+            cluster,
             has_rate_limiter: from.rate_limiter.is_some(),
             rate_limit_per_minute,
             reads_agents,
@@ -398,6 +405,11 @@ fn name(text: &str) -> Result<String, String> {
         return Ok(text.into());
     }
     Err("must be letters, digits and _".into())
+}
+
+/// A cluster's name, or none.
+fn cluster(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { name(text).map(Some) }
 }
 
 /// What an HTTP header can carry unchanged.
@@ -608,6 +620,7 @@ mod tests {
                  column 0",
             ),
             ("RATE_LIMIT_PER_MINUTE", Some("-1"), "must be a whole number from 0 to 1000000"),
+            ("CLUSTER", Some("\"a'b\""), "must be letters, digits and _"),
             ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
             ("ADMIN_KEY", Some("\"too short\""), secret),
             ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),

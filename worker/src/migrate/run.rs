@@ -1,7 +1,7 @@
 //! One run of the migrations: which statement comes next, and what its answer means.
 
 use super::script::{LiveView, statements, with_since};
-use super::{FILES, File};
+use super::{FILES, File, on_cluster};
 use crate::limits;
 use crate::tables::Tables;
 use std::collections::{BTreeSet, VecDeque};
@@ -63,6 +63,8 @@ pub struct Run {
     seen_ms: i64,
     /// What makes the declared tables, after everything else.
     tables: Vec<String>,
+    /// The cluster that everything is made on, if it is one.
+    cluster: Option<String>,
 }
 
 /// One statement to come, and what its answer is for.
@@ -89,7 +91,15 @@ impl Run {
     pub fn new(options: Options) -> Self {
         let report = Report { dry_run: options.dry_run, ..Report::default() };
         let (jobs, tables) = (VecDeque::new(), Vec::new());
-        Self { options, jobs, report, since_ms: 0, seen_ms: 0, tables }
+        Self { options, jobs, report, since_ms: 0, seen_ms: 0, tables, cluster: None }
+    }
+
+    /// The same on every replica of this cluster, see [`on_cluster`]; its name is letters, digits and
+    /// `_`.
+    #[must_use]
+    pub fn on_cluster(mut self, cluster: Option<&str>) -> Self {
+        self.cluster = cluster.map(str::to_owned);
+        self
     }
 
     /// The same with these declared tables, whose statements run at every run: they change nothing
@@ -228,7 +238,15 @@ impl Run {
         }
         all.extend(self.tables.iter().cloned());
         all.extend(self.options.ttl_days.map(ttl));
-        self.report.statements = all;
+        self.report.statements = all.iter().map(|sql| self.placed(sql)).collect();
+    }
+
+    /// The statement for where it runs.
+    fn placed(&self, sql: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => on_cluster(sql, cluster),
+            None => sql.to_owned(),
+        }
     }
 
     fn missing(&self) -> impl Iterator<Item = &'static File> + use<> {
@@ -245,7 +263,7 @@ impl Run {
     fn next(&self) -> Next {
         match self.jobs.front() {
             None => Next::Done(self.report.clone()),
-            Some(Job::Statement(sql)) => Next::Query(sql.clone()),
+            Some(Job::Statement(sql)) => Next::Query(self.placed(sql)),
             Some(Job::Recorded) => Next::Query("SELECT DISTINCT name FROM migrations".into()),
             Some(Job::Clock) => Next::Query(format!("{CLOCK}, (SELECT count() FROM events)")),
             Some(Job::Since(file)) => {
@@ -428,5 +446,20 @@ mod tests {
         run = run.with_tables(&tables);
         let (_, report) = drive(&mut run, &names, 0, "0");
         assert_eq!(report.statements, statements);
+    }
+
+    #[test]
+    fn on_a_cluster_every_table_is_made_on_every_replica() {
+        let mut run = Run::new(Options::default()).on_cluster(Some("main"));
+        let (said, _) = drive(&mut run, "", 0, "0");
+        let made = said.iter().filter(|sql| sql.contains("CREATE TABLE"));
+        assert!(
+            made.clone().count() > 10 && made.clone().all(|sql| sql.contains(" ON CLUSTER 'main'"))
+        );
+        let mut dry =
+            Run::new(Options { dry_run: true, ..Options::default() }).on_cluster(Some("main"));
+        let (_, report) = drive(&mut dry, "", 0, "0");
+        let shown = report.statements.iter().filter(|sql| sql.contains("CREATE TABLE"));
+        assert!(shown.clone().count() > 10 && shown.clone().all(|sql| sql.contains("'main'")));
     }
 }

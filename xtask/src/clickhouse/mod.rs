@@ -151,7 +151,7 @@ fn prepare(admin: &Client, bare: bool, tables: &Tables) -> Result<()> {
     if bare {
         return Ok(());
     }
-    migrate::apply(admin, Options::default(), tables).map(drop)
+    migrate::apply(admin, Options::default(), tables, None).map(drop)
 }
 
 /// Waits for `/ping`; the pause is short because the server answers within half a second.

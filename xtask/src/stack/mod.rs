@@ -196,7 +196,7 @@ fn own_server(tables: &str) -> Result<Option<Server>> {
         User { name: or("CLICKHOUSE_USER", "default"), password: or("CLICKHOUSE_PASSWORD", "") };
     let admin = Client::new(&url).with_user(&user);
     let tables = migrate::tables(tables).map_err(anyhow::Error::msg)?;
-    migrate::apply(&admin, Options::default(), &tables)
+    migrate::apply(&admin, Options::default(), &tables, None)
         .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
     Ok(Some(Server::Own { url, users: Users::all(&user) }))
 }
