@@ -151,6 +151,9 @@ pub fn rules_hold(body: &[u8]) {
         let Value::Object(rule) = rule else { continue };
         let list =
             |name: &str| rule.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        let table = rule.get("table").and_then(Value::as_str).unwrap_or_default();
+        let parts = table.split('.').filter(|part| !part.is_empty()).count();
+        assert_eq!(parts, 2, "a rule of no table is taken");
         let updates = list("on").iter().any(|op| op == "update");
         assert!(!list("on").is_empty(), "a rule without an occasion is taken");
         assert!(updates || list("changed").is_empty(), "a rule that nothing can meet is taken");
