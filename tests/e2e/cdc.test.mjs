@@ -9,6 +9,13 @@ import { answer, loseAnswer, pass, startStack } from "./harness.mjs";
 
 const RULES = readFileSync(new URL("../../worker/cdc.example.json", import.meta.url), "utf8");
 
+// Rows that say nothing of their own time.
+const TIMELESS = {
+  table: "public.tags",
+  on: ["read"],
+  event: { name: "Tag", entity_type: "Model", entity_id: { column: "id" } },
+};
+
 const stack = await startStack(
   { after },
   {
@@ -17,7 +24,10 @@ const stack = await startStack(
       { site: "app", key: "sk_app", kind: "server" },
       { site: "app", key: "pk_app", origins: ["*"] },
     ],
-    vars: { CDC_RULES: JSON.stringify(JSON.parse(RULES)), UPSTREAM_TIMEOUT_MS: "5000" },
+    vars: {
+      CDC_RULES: JSON.stringify([...JSON.parse(RULES), TIMELESS]),
+      UPSTREAM_TIMEOUT_MS: "5000",
+    },
   },
 );
 const { proxy, rows } = stack;
@@ -143,6 +153,19 @@ test("S3.23 a snapshot's rows are stored at their own time, and count once in a 
     "SELECT toUnixTimestamp64Milli(occurred_at) AS occurred FROM events WHERE entity_id = '201'",
   );
   assert.equal(occurred, 1_740_218_268_541);
+});
+
+test("S3.23 a snapshot's rows without a time of their own count once in a second one too", async () => {
+  const first = envelope("tags", "r", null, { id: 202 }, { snapshot: "first" });
+  const second = envelope("tags", "r", null, { id: 202 }, { snapshot: "last", txId: 777 });
+  second.source.ts_ms += 3_600_000;
+  assert.equal((await post(lines(first))).body.taken, 1);
+  assert.equal((await post(lines(second))).body.taken, 1);
+  assert.deepEqual(await eventsOf(202), [["Tag", "", 1, "{}"]]);
+  const [{ occurred }] = await rows(
+    "SELECT toUnixTimestamp64Milli(occurred_at) AS occurred FROM events WHERE entity_id = '202'",
+  );
+  assert.equal(occurred, first.source.ts_ms);
 });
 
 test("tombstones, schema changes, markers, heartbeats and other tables are ignored", async () => {

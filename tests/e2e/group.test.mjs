@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { batchUrl, eventBlock, uuidV7 } from "./blocks.mjs";
 import { holdUntil, loseAnswer, pass, refuse, settled, startStack } from "./harness.mjs";
 
@@ -260,6 +261,22 @@ describe("over the limit", () => {
   });
 });
 
+test("a block that a group's row cannot hold is 413, and one that it can is stored", async () => {
+  // 500 rows, of which the edge's columns make some 12,000 bytes more.
+  const rowsOf = (bytes) => {
+    const row = { entity_id: "wide", properties: "{}" };
+    const plain = eventBlock(Array.from({ length: 500 }, () => row)).length;
+    const padding = "x".repeat(Math.floor((bytes - plain) / 500) - 9);
+    const wide = { ...row, properties: `{"a":"${padding}"}` };
+    return gzipSync(eventBlock(Array.from({ length: 500 }, () => wide)));
+  };
+  const sent = await post(batchUrl(stack.site), rowsOf(1_999_000));
+  assert.deepEqual([sent.status, sent.body.code], [413, "too_large"]);
+  assert.equal((await post(batchUrl(stack.site), rowsOf(1_980_000))).status, 202);
+  await settled(stack);
+  assert.deepEqual(await counted("wide"), all(500));
+});
+
 test("D13 another number of shards is refused with what to do, and takes nothing", async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), "tallymark-shards-"));
   t.after(() => rmSync(dataDir, { recursive: true }));
@@ -289,6 +306,38 @@ test("D13 another number of shards is refused with what to do, and takes nothing
   await two.stop();
 });
 
+describe("once the sink is another", () => {
+  for (const SINK of ["direct", "async_insert"]) {
+    test(`D13 ${SINK}, a batch that a group took is known, and health tells of its shard`, async (t) => {
+      const dataDir = mkdtempSync(join(tmpdir(), "tallymark-sink-"));
+      t.after(() => rmSync(dataDir, { recursive: true }));
+      const sites = [{ site: "open", key: "pk_open", origins: ["*"] }];
+      const group = await startStack(t, { dataDir, sites });
+      const parameters = { id: uuidV7() };
+      const block = eventBlock([{ entity_id: "moved" }]);
+      const first = await post(batchUrl(group.site, parameters), block);
+      assert.deepEqual([first.status, first.body.known], [202, false]);
+      await settled(group);
+      await group.stop();
+
+      const other = await startStack(t, { dataDir, sites, vars: { SINK, ADMIN_KEY } });
+      const again = await post(batchUrl(other.site, parameters), block);
+      assert.deepEqual([again.status, again.body.known], [202, true]);
+      const fresh = await post(batchUrl(other.site), block);
+      assert.deepEqual([fresh.status, fresh.body.known], [202, false]);
+      const [{ n }] = await other.rows("SELECT count() AS n FROM events WHERE entity_id = 'moved'");
+      assert.equal(n, 2);
+      const { sink, groups } = await (await fetch(new URL("/v1/health", other.site))).json();
+      assert.deepEqual([sink, groups.length, groups[0].known_in_memory], [SINK, 1, 1]);
+      const unknown = await fetch(new URL(`/v1/admin/groups/0/${uuidV7()}`, other.site), {
+        headers: { authorization: `Bearer ${ADMIN_KEY}` },
+      });
+      assert.equal(unknown.status, 404);
+      await other.stop();
+    });
+  }
+});
+
 test("health tells the sink and what waits", async () => {
   const { sink, groups, ...rest } = await health();
   assert.deepEqual(rest, { ok: true, config: [], clickhouse: "ok" });
@@ -304,6 +353,8 @@ test("health tells the sink and what waits", async () => {
     failures: 0,
     given_up: 0,
     aside_groups: 0,
+    aside_batches: 0,
+    aside_bytes: 0,
     set_aside: [],
   });
 });

@@ -88,7 +88,7 @@ describe("cargo xtask migrate", () => {
     assert.equal(await migrate(), "-- applied: 0 files \n");
     assert.deepEqual(await tables(), before);
     const [[recorded]] = await rows("SELECT uniqExact(name) FROM @migrations");
-    assert.equal(recorded, 27);
+    assert.equal(recorded, 28);
   });
 
   test("the days after which events are deleted are a parameter", async () => {

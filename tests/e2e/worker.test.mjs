@@ -7,6 +7,7 @@ import { connect } from "node:net";
 import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { batchUrl, block, eventBlock, eventColumns, uuidV7 } from "./blocks.mjs";
+import * as packaged from "../../pkg-template/parts/queries.js";
 import { answer, holdUntil, loseAnswer, refuse, startStack } from "./harness.mjs";
 
 const ORIGIN = "https://bound.test";
@@ -156,6 +157,23 @@ describe("a batch", () => {
     // The second insert is dropped by its token; without it, a view that had failed would stay so.
     assert.deepEqual(asked, ["SELECT", "INSERT", "SELECT", "INSERT"]);
     assert.deepEqual(await counted("older"), { events: 1, totals: 1, hours: 1 });
+  });
+
+  test("D13 known for long is not inserted again, however old the ids are that came since", async () => {
+    const url = batchUrl(stack.site, { id: uuidV7(Date.now() - 120_000) });
+    const body = eventBlock([{ entity_id: "forgotten" }]);
+    assert.equal((await post(url, body)).body.known, false);
+    // As changes of a database come: many ids, of a time long past. Half a window of them.
+    await stack.query(
+      "INSERT INTO events (site, batch_id) SELECT 'old'," +
+        " toUUID(concat('0198c9a0-0000-7000-8000-', leftPad(toString(number), 12, '0')))" +
+        " FROM numbers(50000)",
+    );
+    const before = proxy.requests.length;
+    assert.deepEqual((await post(url, body)).body.known, true);
+    const asked = proxy.requests.slice(before).map(({ url }) => /SELECT|INSERT/.exec(url)[0]);
+    assert.deepEqual(asked, ["SELECT"]);
+    assert.deepEqual(await counted("forgotten"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("D13 older than a minute is counted although a view failed at its first try", async () => {
@@ -433,7 +451,7 @@ describe("named queries", () => {
     assert.deepEqual(await top({ limit: 2 }), viewed.slice(0, 2));
   });
 
-  test("S0.23 S0.24 S0.25 S0.28 summaries answer many ids by one query, absent ones not", async () => {
+  test("S0.23 S0.25 S0.28 summaries answer many ids by one query, absent ones not", async () => {
     await send([{ entity_id: "s23a" }, { entity_id: "s23b", name: "like" }]);
     const before = proxy.requests.length;
     const { data } = await ask("summaries", { ids: '["s23b","s23a","s23none"]' });
@@ -443,6 +461,42 @@ describe("named queries", () => {
       { entity_id: "s23b", ...summaryOf({ likes: 1, net_likes: 1 }) },
     ]);
     assert.deepEqual((await ask("summaries", { ids: "[]" })).data, []);
+  });
+
+  test("S0.24 the package's getBulkSummaries of no ids is empty and asks nobody", async () => {
+    const before = proxy.requests.length;
+    const config = { endpoint: new URL(stack.site).origin, key: "pk_open" };
+    assert.deepEqual(await packaged.getBulkSummaries(config, []), new Map());
+    assert.equal(proxy.requests.length, before);
+    assert.deepEqual(await packaged.getBulkSummaries(config, ["s24none"]), new Map());
+    assert.equal(proxy.requests.length, before + 1, "with one it would have been seen");
+  });
+
+  test("S0.26 each of the package's queries logs its failure under its name, and throws it", async (t) => {
+    const said = t.mock.method(console, "error", () => {});
+    const good = { endpoint: new URL(stack.site).origin, key: "pk_open" };
+    const bad = { ...good, key: "pk_nobody" };
+    const { getSummary, getHourlyViews, getTopPosts, getBulkSummaries, query } = packaged;
+    assert.equal((await getSummary(good, "42")).views, 0);
+    assert.equal(said.mock.callCount(), 0);
+    for (const [asking, logged] of [
+      [() => getSummary(bad, "42"), "[tallymark] getSummary 42 failed"],
+      [() => getHourlyViews(bad, "42"), "[tallymark] getHourlyViews failed"],
+      [() => getTopPosts(bad), "[tallymark] getTopPosts failed"],
+      [() => getBulkSummaries(bad, ["42"]), "[tallymark] getBulkSummaries failed"],
+      [
+        () => query(bad, "daily", { entity_type: "post", id: "42" }),
+        "[tallymark] query daily failed",
+      ],
+    ]) {
+      said.mock.resetCalls();
+      const error = await asking().catch((error) => error);
+      assert.deepEqual([error.code, error.status], ["bad_key", 401]);
+      assert.deepEqual(
+        said.mock.calls.map((call) => call.arguments),
+        [[logged, error]],
+      );
+    }
   });
 
   test("a site sees its own events alone", async () => {
@@ -465,13 +519,10 @@ describe("named queries", () => {
 
   test("health is 200", async () => {
     const response = await fetch(new URL("/v1/health", stack.site));
-    assert.deepEqual(await response.json(), {
-      ok: true,
-      config: [],
-      clickhouse: "ok",
-      sink: "direct",
-      groups: [],
-    });
+    const { groups, ...rest } = await response.json();
+    assert.deepEqual(rest, { ok: true, config: [], clickhouse: "ok", sink: "direct" });
+    // The shard that is bound is asked with every sink.
+    assert.deepEqual([groups.length, groups[0].known_in_memory], [1, 0]);
   });
 });
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use tallymark_worker::exchange::Worker;
+use tallymark_worker::worker::Worker;
 
 use crate::insert::SITES;
 

@@ -26,7 +26,12 @@ export class GroupMaker extends DurableObject {
 
   // "accepted", "known" or "busy".
   put(site, table, id, block) {
-    return this.#maker.put(site, table, id, block);
+    return this.#maker.call("put", site, table, id, block);
+  }
+
+  // Whether it took a batch: "known", "unknown" or "busy".
+  ask(site, table, id) {
+    return this.#maker.call("ask", site, table, id);
   }
 
   // What waits, as JSON; a sentence if nothing is taken.
@@ -74,13 +79,14 @@ class Maker {
     return this.ctx.id.equals(first) ? undefined : GROUPS.get(first).shards();
   }
 
-  put(site, table, id, block) {
+  // A call that the core answers.
+  call(what, ...args) {
     if (this.problem) return "busy";
     return new Promise((resolve) => {
       const call = this.nextCall;
       this.nextCall = (call + 1) >>> 0;
       this.calls.set(call, resolve);
-      this.tell("put", call, site, table, id, block);
+      this.tell(what, call, ...args);
     });
   }
 

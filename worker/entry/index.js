@@ -7,7 +7,7 @@ import { agentOf } from "./agent.js";
 import { readAll, readUnder } from "./body.js";
 import { look, put } from "./cache.js";
 import { fly, join } from "./flights.js";
-import { askAdmin, askShards, putBatch } from "./shards.js";
+import { askAdmin, askForBatch, askShards, putBatch } from "./shards.js";
 import { post } from "./upstream.js";
 
 export { GroupMaker } from "./group.js";
@@ -102,6 +102,9 @@ async function run(exchange, request, env, context) {
         break;
       case "put":
         step = exchange.put(await putBatch(env.GROUPS, step));
+        break;
+      case "ask":
+        step = exchange.put(await askForBatch(env.GROUPS, step));
         break;
       case "shards":
         step = exchange.shards(await askShards(env.GROUPS, step));

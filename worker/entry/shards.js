@@ -2,10 +2,18 @@
 
 const shard = (namespace, number) => namespace.get(namespace.idFromName(String(number)));
 
-// What the shard said, or undefined when it could not be asked.
+// What the shard said of a batch, or undefined when it could not be asked.
 export async function putBatch(namespace, { shard: number, site, table, id, block }) {
+  return said(shard(namespace, number).put(site, table, id, block));
+}
+
+export async function askForBatch(namespace, { shard: number, site, table, id }) {
+  return said(shard(namespace, number).ask(site, table, id));
+}
+
+async function said(call) {
   try {
-    return await shard(namespace, number).put(site, table, id, block);
+    return await call;
   } catch (error) {
     // It is starting again: what it was told before may be durable, or not.
     console.error(`tallymark: ${error}`);

@@ -23,6 +23,8 @@ export const put = (shard, site, table, id, block) => ({
   block: block.slice(),
 });
 
+export const ask = (shard, site, table, id) => ({ kind: "ask", shard, site, table, id });
+
 export const shards = (count) => ({ kind: "shards", count });
 
 export const admin = (shard, group, action) => ({

@@ -33,7 +33,8 @@ impl Migration {
     /// `forbidden` without an admin user, `bad_param`.
     pub fn begin(url: &Url<'_>, config: &Config) -> Result<(Self, Turn), Refusal> {
         let user = admin_user(config)?;
-        let mut options = Options::default();
+        let settle_ms = config.upstream_timeout_ms.saturating_add(limits::MIGRATE_SETTLE_MARGIN_MS);
+        let mut options = Options { settle_ms: Some(settle_ms), ..Options::default() };
         for (name, value) in url.parameters() {
             match (&*name, &*value) {
                 ("dry_run", "1") => options.dry_run = true,
@@ -175,6 +176,30 @@ mod tests {
         assert_eq!((answer.status, &body["dry_run"]), (200, &true.into()));
         let last = body["statements"].as_array().unwrap().last().unwrap().as_str().unwrap();
         assert!(last.ends_with("toIntervalDay(9)"), "{last}");
+    }
+
+    #[test]
+    fn a_new_rollup_is_filled_once_no_insert_of_this_worker_s_can_be_under_way() {
+        let config = Config { upstream_timeout_ms: 60_000, ..config() };
+        let url = Url::parse("https://edge.test/v1/admin/migrate");
+        let (mut migration, turn) = Migration::begin(&url, &config).unwrap();
+        let names: Vec<_> = crate::migrate::FILES.iter().map(|file| file.name).collect();
+        let recorded = names.join("\n").replace("007_event_totals_view\n", "");
+        let mut said = vec![sent(turn).1];
+        // The clock, twice after the view's moment: short of 65 s after it, and then past it.
+        let mut clocks = ["70999\t0", "71000\t0"].iter();
+        while !said.last().unwrap().starts_with("INSERT INTO event_totals") {
+            let sql = said.last().unwrap();
+            let answer = match sql.as_str() {
+                sql if sql.starts_with("SELECT DISTINCT name") => recorded.as_str(),
+                sql if sql.contains("count() FROM events)") => "1000\t7",
+                sql if sql.contains("create_table_query") => "6000",
+                sql if sql.contains("sleep(3)") => clocks.next().unwrap(),
+                _ => "",
+            };
+            said.push(sent(migration.take(&reply(200, None, answer), &config)).1);
+        }
+        assert_eq!(clocks.next(), None);
     }
 
     #[test]

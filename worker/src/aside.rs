@@ -40,7 +40,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `<shard>/<group>`, with `/replay` or `/discard`.
+    /// Reads `<shard>/<group>`, with `/replay` or `/discard`, where there are shards.
     ///
     /// # Errors
     /// `not_found`.
@@ -55,7 +55,7 @@ impl Target {
             _ => return Err(no_group()),
         };
         match (shard, group, parts.next()) {
-            (Ok(shard), Some(group), None) if shard < config.group.shards => {
+            (Ok(shard), Some(group), None) if config.has_groups && shard < config.group.shards => {
                 Ok(Self { shard, group, action })
             }
             _ => Err(no_group()),
@@ -93,12 +93,16 @@ mod tests {
 
     const ID: &str = "01a2084a-5500-7000-8000-000000000001";
 
+    fn grouping() -> Config {
+        Config { has_groups: true, ..config() }
+    }
+
     #[test]
     fn a_path_names_shard_group_and_action() {
         for (end, action) in
             [("", Action::Read), ("/replay", Action::Replay), ("/discard", Action::Discard)]
         {
-            let target = Target::parse(&format!("0/{ID}{end}"), &config()).unwrap();
+            let target = Target::parse(&format!("0/{ID}{end}"), &grouping()).unwrap();
             let group = Uuid::parse(ID.as_bytes()).unwrap();
             assert_eq!(target, Target { shard: 0, group, action });
         }
@@ -114,9 +118,12 @@ mod tests {
             format!("0/{ID}/drop"),
             format!("0/{ID}/replay/now"),
         ] {
-            let code = Target::parse(&path, &config()).unwrap_err().code;
+            let code = Target::parse(&path, &grouping()).unwrap_err().code;
             assert_eq!(code, Code::NotFound, "{path}");
         }
+        // Where no shard is bound there is no group either.
+        let code = Target::parse(&format!("0/{ID}"), &config()).unwrap_err().code;
+        assert_eq!(code, Code::NotFound);
     }
 
     #[test]

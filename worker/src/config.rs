@@ -108,6 +108,8 @@ pub struct Config {
     pub sink: Sink,
     /// `GROUP_SHARDS` and the rest of `GROUP_…`.
     pub group: Options,
+    /// Whether `GROUPS` is bound: whatever the sink is now, its shards may have taken batches.
+    pub has_groups: bool,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
     /// `CLUSTER`: where migrations make their tables; one server by default.
@@ -286,6 +288,7 @@ impl Config {
             place_headers: [country, region, city],
             sink,
             group,
+            has_groups: from.groups.is_some(),
             cdc_rules,
             tables,
             cluster,
@@ -398,7 +401,7 @@ fn base_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// A database's name. It goes into URLs, never into SQL.
+/// A database's name. It goes into URLs, and into the one statement that makes it ([`crate::admin`]).
 fn name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if (1..=limits::SITE_BYTES).contains(&text.len()) && text.bytes().all(plain) {

@@ -39,14 +39,16 @@
 //! | [`health`] | `/v1/health` |
 //! | [`aside`] | `/v1/admin/groups/…`: groups that were set aside |
 //! | [`assets`] | `/tallymark/<file>` |
+//! | [`worker`] | what all requests of an isolate share |
 //! | [`exchange`] | one request from begin to end |
 //!
 //! # Invariants
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, and what
-//!   [`migrate`] asks about migrations; a shard's own tables are in `entry/storage.js`.
+//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, the question of
+//!   [`health`], `CREATE DATABASE` in [`admin`], and what [`migrate`] asks about migrations, fills
+//!   rollups with and deletes events by; a shard's own tables are in `entry/storage.js`.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
 
@@ -86,5 +88,6 @@ pub mod url;
 pub mod wasm;
 #[cfg(feature = "wasm")]
 pub mod wasm_group;
+pub mod worker;
 pub mod xxh64;
 pub mod zstd;

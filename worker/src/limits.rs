@@ -44,6 +44,10 @@ pub const ARRAY_ITEMS: usize = 1_000;
 /// Bytes of one text parameter: ids are the longest.
 pub const TEXT_BYTES: usize = tallymark::limits::ID_BYTES;
 
+/// Bytes of one event's text. The longest properties, with every character escaped, are within it;
+/// beyond it nothing is read.
+pub const EVENT_BYTES: usize = 7 * tallymark::limits::STRING_BYTES;
+
 /// Changes in one `POST /v1/cdc`: each is an insert of its own, of some milliseconds, with a look-up
 /// before it when it is not young, and Cloudflare allows twice as many requests to come of one.
 pub const CHANGES: usize = 500;
@@ -78,6 +82,10 @@ pub const CACHE_BYTES: usize = 8_000_000;
 /// Answers that one isolate keeps; the oldest goes first.
 pub const CACHE_ENTRIES: usize = 1_000;
 
+/// Fetches that one isolate knows to be under way. One whose request went away without a word stays
+/// until it is too old; a platform allows far fewer at once.
+pub const FLIGHTS: usize = 1_000;
+
 /// An answer older than its query allows is served while a new one is fetched, up to this many
 /// times the age that the query allows.
 pub const CACHE_STALE_TIMES: i64 = 2;
@@ -93,6 +101,12 @@ pub const SITES: usize = 10_000;
 
 /// Bytes of a site's name: it is a dictionary key in every table.
 pub const SITE_BYTES: usize = 64;
+
+/// Reader keys of one entry of `SITES`: each is a digest in memory, and compared with all others once.
+pub const READER_KEYS: usize = 100;
+
+/// Origins of one entry of `SITES`: each request is compared with them one after the other.
+pub const ORIGINS: usize = 100;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 128;
@@ -154,11 +168,21 @@ pub const GROUP_BODY_BYTES_MAX: usize = 1_600_000;
 /// Bytes of a group's row in a Durable Object's storage, as Cloudflare limits it.
 pub const GROUP_ROW_BYTES: usize = 2_000_000;
 
+/// Bytes of such a row beside its one block: id, table, one member, the frame around the block (3
+/// bytes each 131,072 and 13) and SQLite's header come to less than a quarter of it.
+pub const GROUP_ROW_OVERHEAD_BYTES: usize = 1_000;
+
+/// Bytes of a block, edge's columns included, that a group takes: a row of its own must hold it.
+pub const GROUP_BLOCK_BYTES: usize = GROUP_ROW_BYTES - GROUP_ROW_OVERHEAD_BYTES;
+
 /// Inserts in flight at once: a second keeps ClickHouse busy while the first's answer travels.
 pub const GROUP_INSERTS: usize = 2;
 
+/// Bytes that a Durable Object may store, as Cloudflare limits it.
+const OBJECT_BYTES: u64 = 10_000_000_000;
+
 /// Default of `GROUP_BACKLOG_BYTES`: what may wait for ClickHouse in one shard, an hour's worth at
-/// 70 batches of 4 KB a second. A Durable Object stores 10 GB.
+/// 70 batches of 4 KB a second.
 pub const GROUP_BACKLOG_BYTES: u64 = 1_000_000_000;
 
 /// Bounds of `GROUP_BACKLOG_BYTES`.
@@ -171,18 +195,27 @@ pub const GROUP_BACKLOG_GROUPS: usize = 20_000;
 /// Bounds of `GROUP_BACKLOG_GROUPS`.
 pub const GROUP_BACKLOG_GROUPS_RANGE: (usize, usize) = (1, 100_000);
 
-/// Batches that may wait for ClickHouse in one shard: their keys are in memory, some 60 bytes each,
+/// Batches that may wait for ClickHouse in one shard: a member and its key are in memory for each,
 /// of the 128 MB that a Durable Object has.
 pub const GROUP_BACKLOG_BATCHES: usize = 400_000;
 
-/// Groups set aside in one shard, some 300 bytes of memory each. Over it a refused batch is given up
-/// and counted; a group of several is tried again until somebody has made room.
+/// Groups set aside in one shard: each is a row that every start reads. Over it a refused batch is
+/// given up and counted; a group of several is tried again until somebody has made room, and counts
+/// as waiting until then, so that senders are told to come again.
 pub const GROUPS_ASIDE: usize = 10_000;
+
+/// Bytes of groups set aside in one shard: with the largest backlog and the slices of known ids they
+/// stay within the 10 GB that a Durable Object stores.
+pub const GROUPS_ASIDE_BYTES: u64 = 1_000_000_000;
+
+/// Batches of groups set aside in one shard: their keys are in memory, as of those that wait.
+pub const GROUPS_ASIDE_BATCHES: usize = 100_000;
 
 /// Groups set aside that `/v1/health` lists, of each shard.
 pub const GROUPS_ASIDE_LISTED: usize = 20;
 
-/// Shards: each is one Durable Object; one takes about 500 batches a second.
+/// Shards: each is one Durable Object; `node tests/bench/group.bench.mjs` tells what one
+/// takes.
 pub const GROUP_SHARDS: u32 = 64;
 
 /// Upper bound of the first backoff after a failed insert.
@@ -197,7 +230,7 @@ pub const GROUP_REFUSED_WAIT_MS: u64 = 60_000;
 /// How long after a write the alarm comes, should the timer be lost with its process.
 pub const GROUP_ALARM_MS: i64 = 30_000;
 
-/// Keys of accepted batches in a shard's memory, 60 bytes each: beyond, the oldest move to storage.
+/// Keys of accepted batches in a shard's memory: beyond, the oldest move to storage.
 pub const KNOWN_KEYS: usize = 300_000;
 
 /// Keys older than this move to storage, in one go with all that are.
@@ -221,14 +254,17 @@ pub const TOKENS_RELIED_ON: u32 = 50_000;
 /// by then, and the edge's clock may run ahead of the server's by less.
 pub const MIGRATE_AHEAD_MS: u32 = 5_000;
 
-/// How long after that moment its rollup is filled with what came before, in milliseconds: an
-/// insert may be under way for [`UPSTREAM_TIMEOUT_MS`] and a little more.
-pub const MIGRATE_SETTLE_MS: u32 = 15_000;
+/// How much longer than `UPSTREAM_TIMEOUT_MS` an insert may be under way, in milliseconds: the server
+/// may go on with one that was given up.
+pub const MIGRATE_SETTLE_MARGIN_MS: u32 = 5_000;
+
+/// How long after that moment its rollup is filled with what came before, in milliseconds, where no
+/// worker's `UPSTREAM_TIMEOUT_MS` is known: by its default.
+pub const MIGRATE_SETTLE_MS: u32 = UPSTREAM_TIMEOUT_MS + MIGRATE_SETTLE_MARGIN_MS;
 
 /// Bounds of the days after which events are deleted: above, times wrap in 2106.
 pub const TTL_DAYS: (u32, u32) = (1, 10_000);
 
-const _: () = assert!(UPSTREAM_TIMEOUT_MS < MIGRATE_SETTLE_MS);
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(TABLE_COLUMNS < tallymark::limits::BLOCK_COLUMNS);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
@@ -238,7 +274,8 @@ const _: () = assert!(
         && UPSTREAM_TIMEOUT_MS <= UPSTREAM_TIMEOUT_MS_RANGE.1
 );
 const _: () =
-    assert!(GROUP_BYTES <= GROUP_BODY_BYTES_MAX && GROUP_BODY_BYTES_MAX < GROUP_ROW_BYTES);
+    assert!(GROUP_BYTES <= GROUP_BODY_BYTES_MAX && GROUP_BODY_BYTES_MAX < GROUP_BLOCK_BYTES);
 const _: () = assert!(BODY_BYTES <= GROUP_BODY_BYTES_MAX);
 const _: () = assert!(GROUP_ROW_BYTES as u64 <= GROUP_BACKLOG_BYTES_RANGE.0);
+const _: () = assert!(GROUP_BACKLOG_BYTES_RANGE.1 + GROUPS_ASIDE_BYTES < OBJECT_BYTES);
 const _: () = assert!(GROUP_BACKOFF_BASE_MS <= GROUP_BACKOFF_CAP_MS);

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::group::shard_of;
 use crate::insert;
 use crate::limits;
+use crate::refusal::{Code, Refusal};
 use crate::tables::Declared;
 use crate::upstream::Request;
 use crate::zstd;
@@ -61,11 +62,32 @@ pub struct Put {
     pub block: Vec<u8>,
 }
 
+/// The question to a shard whether it took a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The shard.
+    pub shard: u32,
+    /// The batch's site.
+    pub site: String,
+    /// Its table.
+    pub table: &'static str,
+    /// Its id.
+    pub id: Uuid,
+}
+
 /// What is done with a batch next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Its shard takes it.
     Put(Put),
+    /// Its shard is asked whether it took it, while batches went to groups: those are inserted
+    /// under their group's token, so that the table cannot drop a second insert of theirs.
+    Ask {
+        /// The question.
+        asked: Asked,
+        /// What follows if it did not.
+        then: Box<Next>,
+    },
     /// It is inserted.
     Insert(Request),
     /// ClickHouse is asked whether it has it, and unless it might take it twice, it is inserted.
@@ -78,18 +100,30 @@ pub enum Next {
 }
 
 /// Hands a batch on.
-#[must_use]
-pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
+///
+/// # Errors
+/// `too_large` for a block that no group's row could hold.
+pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Result<Next, Refusal> {
     let (table, id): (&str, Uuid) = (&head.table.name, head.id);
+    let shard = shard_of(&head.site, table, id, config.group.shards);
     let insert = match config.sink {
+        Sink::Group if block.len() > limits::GROUP_BLOCK_BYTES => {
+            let most = limits::GROUP_BLOCK_BYTES;
+            let message = format!("the block has {} bytes, more than {most}", block.len());
+            return Err(Refusal::new(Code::TooLarge, message));
+        }
         Sink::Group => {
-            let shard = shard_of(&head.site, table, id, config.group.shards);
-            return Next::Put(Put { shard, site: head.site, table, id, block });
+            return Ok(Next::Put(Put { shard, site: head.site, table, id, block }));
         }
         Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
         Sink::AsyncInsert => insert::queued(config, table, id, zstd::raw(&block)),
     };
-    unless_known(config, &head, insert)
+    let then = unless_known(config, &head, insert);
+    if !config.has_groups {
+        return Ok(then);
+    }
+    let asked = Asked { shard, site: head.site, table, id };
+    Ok(Next::Ask { asked, then: Box::new(then) })
 }
 
 /// Hands on a batch whose id may be far older than a group remembers any: whatever the sink is, it
@@ -129,6 +163,11 @@ mod tests {
         }
     }
 
+    /// What is done with a block of a few bytes.
+    fn next(config: &Config, head: Head, block: Vec<u8>) -> Next {
+        super::next(config, head, block).unwrap()
+    }
+
     fn sink(sink: Sink) -> Config {
         Config { sink, ..config() }
     }
@@ -143,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_no_group_s_row_could_hold_is_too_large_for_a_group_alone() {
+        let config = sink(Sink::Group);
+        let block = vec![0; limits::GROUP_BLOCK_BYTES];
+        let larger = vec![0; limits::GROUP_BLOCK_BYTES + 1];
+        assert!(matches!(next(&config, head(0), block), Next::Put(_)));
+        let refused = super::next(&config, head(0), larger.clone()).unwrap_err();
+        let message = "the block has 1999001 bytes, more than 1999000";
+        assert_eq!((refused.code, refused.message.as_str()), (Code::TooLarge, message));
+        let direct = super::next(&sink(Sink::Direct), head(0), larger).unwrap();
+        assert!(matches!(direct, Next::Insert(_)));
+    }
+
+    #[test]
     fn a_young_batch_is_inserted_and_an_older_one_looked_up_first() {
         let config = sink(Sink::Direct);
         let id = head(0).id;
@@ -154,8 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn d13_where_shards_may_have_taken_a_batch_its_shard_is_asked_first() {
+        for of in [Sink::Direct, Sink::AsyncInsert] {
+            let mut config = Config { has_groups: true, ..sink(of) };
+            config.group.shards = 7;
+            let id = head(0).id;
+            let shard = shard_of("open", "events", id, 7);
+            let asked = Asked { shard, site: "open".into(), table: "events", id };
+            for age_ms in [0, 60_001] {
+                let without = next(&sink(of), head(age_ms), b"block".to_vec());
+                let then = Box::new(without);
+                let expected = Next::Ask { asked: asked.clone(), then };
+                assert_eq!(next(&config, head(age_ms), b"block".to_vec()), expected);
+            }
+        }
+    }
+
+    #[test]
     fn an_insert_of_its_own_is_one_with_each_sink_and_looked_up_when_it_is_older() {
         for config in [sink(Sink::Group), sink(Sink::Direct), sink(Sink::AsyncInsert)] {
+            let config = Config { has_groups: true, ..config };
             let id = head(0).id;
             let insert = insert::request(&config, "events", id, zstd::raw(b"block"));
             let next = |age_ms| one_insert(&config, &head(age_ms), b"block");

@@ -161,6 +161,17 @@ impl Site {
         if self.key.is_empty() || self.key.len() > limits::KEY_BYTES {
             return Err(format!("\"key\" must have 1 to {} bytes", limits::KEY_BYTES));
         }
+        if self.name.chars().any(char::is_control) {
+            return Err("\"site\" must have no line break and no other control character".into());
+        }
+        for (name, list, most) in [
+            ("reader_keys", &self.reader_keys, limits::READER_KEYS),
+            ("origins", &self.origins, limits::ORIGINS),
+        ] {
+            if list.len() > most {
+                return Err(format!("{name:?} must list at most {most}"));
+            }
+        }
         let bad_reader = |key: &String| key.is_empty() || key.len() > limits::KEY_BYTES;
         if self.reader_keys.iter().any(bad_reader) {
             return Err(format!(
@@ -284,6 +295,25 @@ mod tests {
             sites.authorize("pk_demo", Some("https://x.test")).unwrap_err().message,
             "the site of this key does not list the origin https://x.test"
         );
+    }
+
+    #[test]
+    fn a_site_s_name_is_one_line_and_its_lists_have_an_end() {
+        let site = |name: &str, origins: usize, readers: usize| {
+            let origins: Vec<_> = (0..origins).map(|at| format!("https://{at}.test")).collect();
+            let readers: Vec<_> = (0..readers).map(|at| format!("rk_{at}")).collect();
+            let site = serde_json::json!([{
+                "site": name, "key": "pk", "origins": origins, "reader_keys": readers
+            }]);
+            Sites::parse(&site.to_string()).map(|_| ())
+        };
+        assert_eq!(site("Ünï site", 100, 100), Ok(()));
+        let control = "entry 0: \"site\" must have no line break and no other control character";
+        for name in ["a\nb", "\ta", "a\u{7f}"] {
+            assert_eq!(site(name, 1, 0), Err(control.into()), "{name:?}");
+        }
+        assert_eq!(site("a", 101, 0), Err("entry 0: \"origins\" must list at most 100".into()));
+        assert_eq!(site("a", 1, 101), Err("entry 0: \"reader_keys\" must list at most 100".into()));
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::url::Url;
 /// MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES: what the reading user may not do.
 const FORBIDDEN: [&str; 8] = ["164", "497", "452", "158", "159", "241", "307", "396"];
 
+/// TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR: the same may be answered later.
+const UPSTREAM: [&str; 3] = ["202", "209", "210"];
+
 /// The request to ClickHouse.
 ///
 /// # Errors
@@ -70,8 +73,12 @@ pub fn answer(outcome: &Outcome) -> Answer {
     };
     match outcome {
         Outcome::Answer(Reply { exception_code: Some(code), body, .. }) => {
-            let forbidden = FORBIDDEN.contains(&code.as_str());
-            refused(if forbidden { Code::Forbidden } else { Code::BadParam }, &words(body))
+            let told = match code.as_str() {
+                code if FORBIDDEN.contains(&code) => Code::Forbidden,
+                code if UPSTREAM.contains(&code) => Code::Upstream,
+                _ => Code::BadParam,
+            };
+            refused(told, &words(body))
         }
         _ => refused(Code::Upstream, &line).logged(format!("sql: {line}")),
     }
@@ -163,6 +170,14 @@ mod tests {
         let wrong = r#"{"code":"bad_param","message":"Code: 62."}"#;
         assert_eq!(told(400, Some("62"), "Code: 62."), (400, wrong.into()));
         assert_eq!(told(200, None, "1\n").0, 400);
+    }
+
+    #[test]
+    fn what_is_nobody_s_fault_but_the_server_s_is_upstream() {
+        for code in ["202", "209", "210"] {
+            let message = format!("{{\"code\":\"upstream\",\"message\":\"Code: {code}.\"}}");
+            assert_eq!(told(500, Some(code), &format!("Code: {code}.")), (502, message));
+        }
         assert_eq!(answer(&Outcome::TimedOut).status, 502);
     }
 }

@@ -1,7 +1,7 @@
 //! What several tests share: one configuration, one moment.
 
 use crate::config::{Config, Environment, User};
-use crate::exchange::Worker;
+use crate::worker::Worker;
 use std::rc::Rc;
 
 /// 2026-11-23T12:00:00Z, in Unix milliseconds.
@@ -51,6 +51,14 @@ pub fn config() -> Config {
 pub fn grouping_environment() -> Environment {
     let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
     json["SINK"] = "group".into();
+    json["GROUPS"] = serde_json::json!({});
+    json["GROUP_SHARDS"] = 4.into();
+    serde_json::from_value(json).unwrap()
+}
+
+/// The same once more with the sink `direct`.
+pub fn once_grouping_environment() -> Environment {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
     json["GROUPS"] = serde_json::json!({});
     json["GROUP_SHARDS"] = 4.into();
     serde_json::from_value(json).unwrap()

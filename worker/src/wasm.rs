@@ -5,8 +5,9 @@ use crate::answer::Answer;
 use crate::config::{Config, Environment};
 use crate::enrich::{Agent, Place};
 use crate::exchange::{self, Request, Step};
-use crate::sink::Put;
+use crate::sink::{Asked, Put};
 use crate::upstream::{self, Outcome, Reply};
+use crate::worker;
 use std::rc::Rc;
 use tallymark::time::UnixMs;
 use wasm_bindgen::JsValue;
@@ -24,6 +25,7 @@ extern "C" {
         flight: Option<&str>,
     ) -> JsValue;
     fn put(shard: u32, site: &str, table: &str, id: &str, block: &[u8]) -> JsValue;
+    fn ask(shard: u32, site: &str, table: &str, id: &str) -> JsValue;
     fn shards(count: u32) -> JsValue;
     fn admin(shard: u32, group: &[u8], action: &str) -> JsValue;
     fn look(name: &str) -> JsValue;
@@ -34,9 +36,9 @@ extern "C" {
     fn respond(status: u16, headers: &str, body: &[u8], log: Option<&str>) -> JsValue;
 }
 
-/// What all requests share; see [`exchange::Worker`].
+/// What all requests share; see [`worker::Worker`].
 #[wasm_bindgen]
-pub struct Worker(Rc<exchange::Worker>);
+pub struct Worker(Rc<worker::Worker>);
 
 #[wasm_bindgen]
 impl Worker {
@@ -52,7 +54,7 @@ impl Worker {
         let seed = std::array::from_fn(|_| {
             words.next().unwrap_or_default() << 32 | words.next().unwrap_or_default()
         });
-        Self(Rc::new(exchange::Worker::new(&environment, seed)))
+        Self(Rc::new(worker::Worker::new(&environment, seed)))
     }
 
     /// The header that holds the client's address, if any.
@@ -269,6 +271,7 @@ fn to_js(step: Step) -> JsValue {
         Step::Read { cap_bytes, at_once } => read(cap_bytes, at_once),
         Step::Fetch(request) => request_to_js(&request),
         Step::Put(put) => put_to_js(&put),
+        Step::Ask(asked) => ask_to_js(&asked),
         Step::Shards { count } => shards(count),
         Step::Admin(target) => admin(target.shard, &target.group.0, target.action.name()),
         Step::Look(name) => look(&name),
@@ -291,6 +294,11 @@ pub(crate) fn request_to_js(request: &upstream::Request) -> JsValue {
         request.answer_bytes,
         request.flight.as_deref(),
     )
+}
+
+fn ask_to_js(step: &Asked) -> JsValue {
+    let id = step.id.to_text();
+    ask(step.shard, &step.site, step.table, std::str::from_utf8(&id).unwrap_or_default())
 }
 
 fn put_to_js(step: &Put) -> JsValue {

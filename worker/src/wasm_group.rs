@@ -123,6 +123,12 @@ impl GroupShard {
         self.with(|shard| shard.handle_put(now, &put));
     }
 
+    /// See [`Shard::handle_ask`].
+    pub fn ask(&mut self, wall: f64, tick: f64, put: u32, site: &str, table: &str, batch: &str) {
+        let (now, batch) = (now(wall, tick), Uuid::parse(batch.as_bytes()).unwrap_or_default());
+        self.with(|shard| shard.handle_ask(now, PutId(put), site, table, batch));
+    }
+
     /// See [`Shard::handle_looked`]: slices one behind the other, with the bytes of each.
     pub fn looked(&mut self, wall: f64, tick: f64, put: u32, slices: &[u8], lengths: &[u32]) {
         let mut rest = slices;
@@ -288,5 +294,6 @@ const fn taken_name(taken: Taken) -> &'static str {
         Taken::Accepted => "accepted",
         Taken::Known => "known",
         Taken::Busy => "busy",
+        Taken::Unknown => "unknown",
     }
 }

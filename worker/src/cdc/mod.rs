@@ -175,9 +175,9 @@ fn finish(
 impl Change {
     /// The time of the id, which places the row in a partition. A snapshot that is taken again
     /// reads the same rows at another time and another place in the log: only what the row itself
-    /// says is the same then.
+    /// says is the same then. A row that says no time of its own lands in January 1970.
     fn happened_at(&self, of_row: Option<UnixMs>) -> UnixMs {
-        if self.is_snapshot() { of_row.unwrap_or(self.committed_at) } else { self.committed_at }
+        if self.is_snapshot() { of_row.unwrap_or(UnixMs(0)) } else { self.committed_at }
     }
 }
 
@@ -232,6 +232,28 @@ mod tests {
         // Delivered again, cut elsewhere: the same ids.
         let (again, _) = read(&record("models", 2)).unwrap().next_batch().unwrap();
         assert_eq!(again.id, ids[1]);
+    }
+
+    #[test]
+    fn s3_23_a_snapshot_s_row_has_one_id_whenever_it_is_read() {
+        let rules = r#"[{"table":"public.models","on":["read"],
+            "event":{"name":"Upload","entity_id":{"column":"id"},
+                "occurred_at":{"column":"at","unit":"ms"}}}]"#;
+        let declared = Config { cdc_rules: Rules::parse(rules).unwrap(), ..config() };
+        let id_of = |at: &str, read_at: i64| {
+            let record = format!(
+                r#"{{"before":null,"after":{{"id":1,"at":{at}}},"op":"r","source":{{"name":"s",
+                    "db":"d","schema":"public","table":"models","ts_ms":{read_at}}}}}"#
+            )
+            .replace('\n', "");
+            let read = Changes::read(record.as_bytes(), "demo", UnixMs(NOW), &declared);
+            read.unwrap().next_batch().unwrap().0.id
+        };
+        for (at, time) in [("5", UnixMs(5)), ("null", UnixMs(0))] {
+            let id = id_of(at, NOW);
+            assert_eq!(id.v7_time(), Some(time));
+            assert_eq!(id, id_of(at, NOW + 3_600_000));
+        }
     }
 
     #[test]

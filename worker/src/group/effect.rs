@@ -26,7 +26,7 @@ pub struct Put<'a> {
     pub block: &'a [u8],
 }
 
-/// What a call of `put` is answered.
+/// What a call of `put`, or of `ask`, is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// The batch is durable.
@@ -35,6 +35,8 @@ pub enum Taken {
     Known,
     /// It is not, as far as this shard knows: the same again, later.
     Busy,
+    /// Only asked for: this shard never took it.
+    Unknown,
 }
 
 /// What came of an insert.

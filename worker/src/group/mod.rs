@@ -59,8 +59,10 @@
 //!   another process's try, or after an answer that was lost, is set aside whole.
 //! * A batch is of one shard for ever ([`shard_of`]); its key is remembered for as long as it may
 //!   come again.
-//! * What waits is bounded in bytes, groups and batches; over it batches are busy, not lost.
+//! * What waits, and what is set aside, is bounded in bytes, groups and batches; over it batches are
+//!   busy, not lost.
 
+mod aside;
 mod backlog;
 mod effect;
 mod gate;

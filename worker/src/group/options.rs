@@ -25,6 +25,10 @@ pub struct Options {
     pub backlog_batches: usize,
     /// Groups that may be set aside: default 10,000.
     pub aside_groups: usize,
+    /// Bytes that may be set aside: default 1,000,000,000.
+    pub aside_bytes: u64,
+    /// Batches that may be set aside: default 100,000.
+    pub aside_batches: usize,
     /// Keys of accepted batches in memory: default 300,000.
     pub known_keys: usize,
 }
@@ -41,6 +45,8 @@ impl Default for Options {
             backlog_groups: limits::GROUP_BACKLOG_GROUPS,
             backlog_batches: limits::GROUP_BACKLOG_BATCHES,
             aside_groups: limits::GROUPS_ASIDE,
+            aside_bytes: limits::GROUPS_ASIDE_BYTES,
+            aside_batches: limits::GROUPS_ASIDE_BATCHES,
             known_keys: limits::KNOWN_KEYS,
         }
     }

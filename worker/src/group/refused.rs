@@ -22,11 +22,12 @@ impl Shard {
     }
 
     fn set_aside(&mut self, now: Now, id: Uuid, code: &str) {
-        if self.aside.len() >= self.options.aside_groups {
+        let Some(mut group) = self.open.remove(&id) else { return };
+        if self.is_aside_full(&group) {
+            self.open.insert(id, group);
             self.refuse_over_limit(now, id);
             return;
         }
-        let Some(mut group) = self.open.remove(&id) else { return };
         group.state = State::Waiting;
         let id_text = id.to_text();
         let name = std::str::from_utf8(&id_text).unwrap_or_default();
@@ -35,7 +36,15 @@ impl Shard {
             "group {name}: set aside, {batches} batches; ClickHouse refuses them with code {code}"
         )));
         self.outputs.push_back(Output::SetAside { group: id, code: code.into() });
-        self.aside.insert(id, (group, code.into()));
+        self.aside.insert(id, group, code.into());
+    }
+
+    /// Whether this group is one too many to be set aside.
+    fn is_aside_full(&self, group: &Group) -> bool {
+        let (aside, options) = (&self.aside, &self.options);
+        aside.len() >= options.aside_groups
+            || aside.bytes() + group.body_bytes > options.aside_bytes
+            || aside.batches() + group.members.len() > options.aside_batches
     }
 
     /// No room is left to set the group aside. A single batch that cannot have been stored is given
@@ -88,7 +97,7 @@ impl Shard {
     /// Tries a group that was set aside again, as it is; false if there is none.
     pub fn handle_replay(&mut self, now: Now, id: Uuid) -> bool {
         self.observe(now);
-        let Some((mut group, _)) = self.aside.remove(&id) else { return false };
+        let Some(mut group) = self.aside.remove(&id) else { return false };
         // Whatever was tried before, and by whichever process, is not known any more.
         group.is_uncertain = true;
         group.due = TickMs(0);
@@ -101,7 +110,7 @@ impl Shard {
     /// Gives up a group that was set aside; its ids stay known. False if there is none.
     pub fn handle_discard(&mut self, now: Now, id: Uuid) -> bool {
         self.observe(now);
-        let Some((group, _)) = self.aside.remove(&id) else { return false };
+        let Some(group) = self.aside.remove(&id) else { return false };
         self.outputs.push_back(Output::ClearBody { group: id });
         self.known.settle(now.wall, id, group.members);
         true

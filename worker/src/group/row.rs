@@ -68,7 +68,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group whose row is being written, for these calls.
+    /// A group in this state, of which no try is known.
     #[must_use]
     pub const fn new(table: String, members: Vec<Member>, body_bytes: u64, state: State) -> Self {
         Self {
@@ -116,6 +116,7 @@ pub fn halves<'a>(
 mod tests {
     use super::*;
     use crate::group::key::Key;
+    use crate::limits;
 
     fn member(at: u8, block_bytes: u32) -> Member {
         Member { hour: 1, key: Key([at; 16]), rows: 1, block_bytes }
@@ -126,6 +127,15 @@ mod tests {
         let members = [member(1, 2), member(2, 3), member(3, 1)];
         let halves = halves(&members, b"aabbbc").unwrap();
         assert_eq!(halves, [(&members[..1], &b"aa"[..]), (&members[1..], &b"bbbc"[..])]);
+    }
+
+    #[test]
+    fn the_largest_block_that_a_group_takes_fits_its_row_with_room_for_the_storage() {
+        let block = vec![0; limits::GROUP_BLOCK_BYTES];
+        let row = row(Uuid([7; 16]), "events", &[member(1, 0)], &block);
+        let bytes = row.group.0.len() + row.table.len() + row.members.len() + row.body.len();
+        assert_eq!(bytes, limits::GROUP_BLOCK_BYTES + 16 + 6 + 28 + 13 + 16 * 3);
+        assert!(limits::GROUP_ROW_BYTES - bytes > limits::GROUP_ROW_OVERHEAD_BYTES / 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One shard's state machine: what came in, and what to do.
 
+use super::aside::SetAside;
 use super::backlog::Backlog;
 use super::effect::{Inserted, Output, Put, PutId, Taken};
 use super::gate::{Gate, backoff_ms};
@@ -11,6 +12,7 @@ use super::status::{Aside, Status};
 use super::window::{Waiting, Window};
 use crate::limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use tallymark::column::Cursor;
 use tallymark::rng::{Rng, Uuid};
 use tallymark::time::{Now, TickMs, UnixMs};
 
@@ -29,7 +31,7 @@ pub struct Shard {
     /// Groups whose row is being written, by the keys of their batches.
     writing: HashMap<Key, Uuid>,
     /// Groups set aside.
-    pub(super) aside: BTreeMap<Uuid, (Group, String)>,
+    pub(super) aside: SetAside,
     pub(super) known: Known,
     in_flight: usize,
     gate: Gate,
@@ -45,6 +47,7 @@ pub struct Shard {
 struct Looking {
     table: String,
     member: Member,
+    /// Empty when the batch is only asked for.
     block: Vec<u8>,
 }
 
@@ -77,7 +80,7 @@ impl Shard {
             looking: HashMap::new(),
             open: Backlog::default(),
             writing: HashMap::new(),
-            aside: BTreeMap::new(),
+            aside: SetAside::default(),
             known: Known::new(&stored.slices, options.known_keys),
             in_flight: 0,
             gate: Gate::default(),
@@ -104,7 +107,7 @@ impl Shard {
         let mut group = Group::new(row.table.clone(), members, row.body_bytes, State::Waiting);
         group.is_uncertain = true;
         match &row.aside {
-            Some(code) => drop(self.aside.insert(row.group, (group, code.clone()))),
+            Some(code) => self.aside.insert(row.group, group, code.clone()),
             None => self.open.insert(row.group, group),
         }
         Ok(())
@@ -132,6 +135,42 @@ impl Shard {
             return;
         }
         self.join(now, put.id, put.table, member, put.block);
+    }
+
+    /// Somebody wants to know whether this shard took a batch, because it is to be inserted by
+    /// itself. An [`Output::Answer`] follows: never [`Taken::Accepted`], and [`Taken::Busy`] while
+    /// it is on its way here.
+    pub fn handle_ask(&mut self, now: Now, id: PutId, site: &str, table: &str, batch: Uuid) {
+        self.observe(now);
+        let key = Key::new(site, table, batch);
+        let hour = hour_of(batch);
+        if !self.is_on_its_way(key) && !self.known.has(key) && self.known.may_be_stored(hour) {
+            let member = Member { hour, key, rows: 0, block_bytes: 0 };
+            self.looking.insert(id, Looking { table: table.into(), member, block: Vec::new() });
+            self.outputs.push_back(Output::Look { put: id, hour, part: key.part() });
+            return;
+        }
+        self.tell(id, key);
+    }
+
+    fn tell(&mut self, id: PutId, key: Key) {
+        let taken = if self.is_on_its_way(key) {
+            Taken::Busy
+        } else if self.known.has(key) {
+            Taken::Known
+        } else {
+            Taken::Unknown
+        };
+        self.outputs.push_back(Output::Answer(id, taken));
+    }
+
+    /// Whether a batch may become durable here, and is not yet.
+    fn is_on_its_way(&self, key: Key) -> bool {
+        let brought = |looking: &Looking| looking.member.key == key && !looking.block.is_empty();
+        self.is_lost
+            || self.writing.contains_key(&key)
+            || self.windows.values().any(|window| window.has(key))
+            || self.looking.values().any(brought)
     }
 
     /// The answer to a call that changes nothing; `Some(None)` when it waits with its twin.
@@ -169,6 +208,10 @@ impl Shard {
         let key = looking.member.key;
         if slices.iter().any(|slice| known::holds(slice, key)) {
             self.outputs.push_back(Output::Answer(put, Taken::Known));
+            return;
+        }
+        if looking.block.is_empty() {
+            self.tell(put, key);
             return;
         }
         // A twin may have come, or the shard may have filled up, in between.
@@ -350,11 +393,13 @@ impl Shard {
             known_in_memory: self.known.len(),
             given_up: self.given_up,
             aside_groups: self.aside.len(),
+            aside_batches: self.aside.batches(),
+            aside_bytes: self.aside.bytes(),
             set_aside: self
                 .aside
                 .iter()
                 .take(limits::GROUPS_ASIDE_LISTED)
-                .map(|(id, (group, code))| Aside::new(*id, group, code))
+                .map(|(id, group, code)| Aside::new(id, group, code))
                 .collect(),
         }
     }
@@ -420,19 +465,8 @@ impl Shard {
 
 /// The rows of a block that is one; a block without rows would end the insert that it is in.
 fn rows(block: &[u8]) -> Option<u32> {
-    let (_, rest) = varint(block)?;
-    let (rows, _) = varint(rest)?;
+    let mut block = Cursor::new(block);
+    block.varint().ok()?;
+    let rows = block.varint().ok()?;
     u32::try_from(rows).ok().filter(|rows| *rows > 0)
-}
-
-/// A number in LEB128, and what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0;
-    for (at, byte) in bytes.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
 }

@@ -23,6 +23,10 @@ pub struct Status {
     pub given_up: u64,
     /// Groups that ClickHouse refuses for good.
     pub aside_groups: usize,
+    /// Batches in them.
+    pub aside_batches: usize,
+    /// Their bytes.
+    pub aside_bytes: u64,
     /// The oldest of them, [`crate::limits::GROUPS_ASIDE_LISTED`] at most.
     pub set_aside: Vec<Aside>,
 }

@@ -43,9 +43,15 @@ impl Window {
         self.waiting.push(Waiting { put, is_twin: false });
     }
 
+    /// Whether a batch is here.
+    #[must_use]
+    pub fn has(&self, key: Key) -> bool {
+        self.members.iter().any(|member| member.key == key)
+    }
+
     /// Lets a call wait for a batch that is here already; false if it is not.
     pub fn join(&mut self, key: Key, put: PutId) -> bool {
-        let is_here = self.members.iter().any(|member| member.key == key);
+        let is_here = self.has(key);
         if is_here {
             self.waiting.push(Waiting { put, is_twin: true });
         }

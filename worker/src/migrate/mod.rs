@@ -76,6 +76,7 @@ pub const FILES: &[File] = files![
     "024_user_received_view",
     "025_post_events",
     "026_entityMetricEvents",
+    "027_events_by_arrival",
 ];
 
 /// The tables that a view replaces as a whole, each minute.

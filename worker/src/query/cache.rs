@@ -89,9 +89,16 @@ impl Cache {
         began.is_some_and(|began| now.0.saturating_sub(began.0) <= i64::from(timeout_ms))
     }
 
-    /// A fetch of this key begins.
+    /// A fetch of this key begins. The oldest is forgotten when there are too many: whoever asks for
+    /// its key then fetches it too.
     pub fn take_off(&mut self, key: &str, now: UnixMs) {
         self.flights.insert(key.into(), now);
+        if self.flights.len() > limits::FLIGHTS {
+            let oldest = self.flights.iter().min_by_key(|(_, began)| **began);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.flights.remove(&oldest);
+            }
+        }
     }
 
     /// A fetch of this key has ended.
@@ -143,6 +150,17 @@ mod tests {
             cache.put(&format!("{at}"), kept(i64::try_from(at).unwrap(), 1));
         }
         assert!(cache.get("0").is_none() && cache.get("1").is_some());
+    }
+
+    #[test]
+    fn the_oldest_flight_is_forgotten_when_there_are_too_many() {
+        let mut cache = Cache::default();
+        for at in 0..=limits::FLIGHTS {
+            cache.take_off(&format!("{at}"), UnixMs(i64::try_from(at).unwrap()));
+        }
+        let in_flight = |key| cache.is_in_flight(key, UnixMs(0), u32::MAX);
+        assert_eq!((in_flight("0"), in_flight("1")), (false, true));
+        assert_eq!(cache.flights.len(), limits::FLIGHTS);
     }
 
     #[test]

@@ -97,6 +97,38 @@ mod tests {
         assert_eq!(names, files);
     }
 
+    /// The weights of a file's `multiIf(name = 'Download', 1, …, 0.1)`, the rest as `else`.
+    fn weights(sql: &str) -> Vec<(String, f64)> {
+        let (_, after) = sql.split_once("multiIf(").unwrap();
+        let (inside, _) = after.split_once(')').unwrap();
+        let mut parts: Vec<_> = inside.split(',').map(str::trim).collect();
+        let rest = ("else".into(), parts.pop().unwrap().parse().unwrap());
+        let named = parts.chunks_exact(2).map(|pair| {
+            let name = pair[0].strip_prefix("name = '").unwrap().strip_suffix('\'').unwrap();
+            (name.to_owned(), pair[1].parse().unwrap())
+        });
+        named.chain([rest]).collect()
+    }
+
+    #[test]
+    fn a_score_has_the_same_weights_wherever_it_is_computed() {
+        let (_, after) = include_str!("../../queries/engagement_score.sql")
+            .split_once("-- param: weights Map(String,Float64) ")
+            .unwrap();
+        let default = after.split_once(" -- ").unwrap().0;
+        let default: std::collections::BTreeMap<String, f64> =
+            serde_json::from_str(default).unwrap();
+        for sql in [
+            include_str!("../../queries/engagement_trend.sql"),
+            include_str!("../../queries/user_metrics.sql"),
+            include_str!("../../schema/022_user_ranks_view.sql"),
+        ] {
+            let found = weights(sql);
+            assert_eq!(found.len(), default.len());
+            assert_eq!(found.into_iter().collect::<std::collections::BTreeMap<_, _>>(), default);
+        }
+    }
+
     #[test]
     fn a_query_is_found_by_its_exact_name() {
         let catalogue = Catalogue::parse(&FILES).unwrap();

@@ -103,7 +103,7 @@ pub fn prepare(
     let mut form = Form::default();
     form.push("query", &format!("{}\nFORMAT JSONEachRow", query.sql.trim_end()));
     form.push("param_site", &grant.site);
-    // No value holds a line break, see [`bind`].
+    // Neither a site's name holds a line break, see [`crate::sites`], nor a value, see [`bind`].
     let mut key = format!("{}\n{}", ask.name, grant.site);
     // Seconds with a fraction; the clock is the worker's, so that an answer is that of its time.
     form.push("param_now", &format!("{}.{:03}", now.0.div_euclid(1_000), now.0.rem_euclid(1_000)));

@@ -3,7 +3,7 @@
 use super::world::{NOON, World, batch, block};
 use crate::group::{Options, Taken};
 
-use Taken::{Accepted, Known};
+use Taken::{Accepted, Busy, Known, Unknown};
 
 const HOUR: u64 = 3_600_000;
 
@@ -34,6 +34,41 @@ fn d13_keys_in_storage_outlive_the_process() {
     world.restart();
     world.put(3);
     assert_eq!(world.answered(), [(3, Known)]);
+}
+
+#[test]
+fn d13_a_batch_that_is_asked_for_is_known_once_it_is_durable_and_busy_until_then() {
+    let mut world = World::new(Options::default());
+    world.auto_sync = false;
+    world.ask(1);
+    assert_eq!(world.answered(), [(1, Unknown)]);
+    world.put(1);
+    world.ask(1);
+    assert_eq!(world.answered(), [(1, Busy)], "in its window");
+    world.advance(250);
+    world.ask(1);
+    assert_eq!(world.answered(), [(1, Busy)], "being written");
+    world.synced();
+    world.ask(1);
+    assert_eq!(world.answered(), [(1, Accepted), (1, Known)], "not inserted yet");
+    world.accept();
+    world.ask(1);
+    assert_eq!(world.answered(), [(1, Known)]);
+    world.ask(2);
+    world.advance(250);
+    assert_eq!(world.answered(), [(2, Unknown)], "to ask brings nothing");
+    assert_eq!(world.shard.status(world.now).batches, 0);
+}
+
+#[test]
+fn d13_a_batch_that_is_asked_for_is_known_by_storage_too() {
+    let mut world = moved();
+    world.ask(2);
+    world.ask(4);
+    assert_eq!(world.answered(), [(2, Known), (4, Unknown)]);
+    world.shard.handle_storage_lost(world.now, "gone");
+    world.ask(4);
+    assert_eq!(world.answered(), [(4, Busy)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::group::{Options, Taken};
 use std::collections::BTreeMap;
 use tallymark::rng::Uuid;
 
-use Taken::{Accepted, Known};
+use Taken::{Accepted, Busy, Known};
 
 /// A ClickHouse that refuses every body with this mark in it, and takes all others once.
 fn run(world: &mut World, poison: u8) -> BTreeMap<Uuid, Vec<u8>> {
@@ -137,6 +137,41 @@ fn over_the_limit_a_refused_batch_is_given_up_and_counted() {
     world.answered();
     world.put(2);
     assert_eq!(world.answered(), [(2, Known)]);
+}
+
+#[test]
+fn over_the_limit_in_bytes_or_batches_a_refused_group_waits_and_keeps_senders_out() {
+    // A group's body has 16 bytes beside its blocks of 4.
+    let bytes = Options { aside_bytes: 24, ..Options::default() };
+    let batches = Options { aside_batches: 3, ..Options::default() };
+    for options in [bytes, batches] {
+        let mut world = World::new(Options { inserts: 1, backlog_batches: 4, ..options });
+        world.group(&[1, 2]);
+        let second = world.group(&[3, 4]);
+        // Once their tries may have stored them they are never split.
+        world.lose();
+        world.advance(100);
+        world.refuse();
+        world.lose();
+        world.advance(200);
+        world.refuse();
+        let status = world.shard.status(world.now);
+        assert_eq!((status.aside_groups, status.aside_batches, status.aside_bytes), (1, 2, 24));
+        assert_eq!((status.groups, status.batches, status.given_up), (1, 2, 0));
+        world.answered();
+        [5, 6, 7].into_iter().for_each(|number| world.put(number));
+        assert_eq!(world.answered(), [(7, Busy)]);
+        // Room is made, and its time has come.
+        let first = world.shard.status(world.now).set_aside[0].group.clone();
+        assert!(world.shard.handle_discard(world.now, Uuid::parse(first.as_bytes()).unwrap()));
+        world.drain();
+        let status = world.shard.status(world.now);
+        assert_eq!((status.aside_groups, status.aside_batches, status.aside_bytes), (0, 0, 0));
+        world.advance(60_000);
+        assert_eq!(world.inserts[0], second);
+        world.refuse();
+        assert_eq!(world.shard.status(world.now).set_aside[0].batches, 2);
+    }
 }
 
 #[test]

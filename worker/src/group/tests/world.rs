@@ -110,6 +110,13 @@ impl World {
         self.drain();
     }
 
+    /// Asks for a batch by its number.
+    pub fn ask(&mut self, number: u32) {
+        let id = batch(NOON, number);
+        self.shard.handle_ask(self.now, PutId(number), "a", "events", id);
+        self.drain();
+    }
+
     /// Puts these, and ends their window.
     pub fn group(&mut self, numbers: &[u32]) -> Uuid {
         for number in numbers {
