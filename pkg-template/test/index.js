@@ -1,9 +1,7 @@
 // A kit for the tests of whoever uses tallymark: the tracker itself, in a world that the test moves.
 
 import { makeTally } from "../../src/effects/queue.js";
-import * as queries from "../parts/queries.js";
 import { checkOptions } from "../parts/options.js";
-import * as engine from "./engine.js";
 import { makeReceiver } from "./receiver.js";
 import { makeWorld } from "./world.js";
 
@@ -77,8 +75,8 @@ export function makeKit({ now = Date.UTC(2026, 0, 1), seed = 1, queries: answers
           ...(options.clickhouse ? {} : { endpoint: "https://tally.test", key: "pk_test" }),
           ...options,
         }),
-        async () => engine,
-        async () => queries,
+        () => import("./engine.js"),
+        () => import("../parts/queries.js"),
       ),
     now: world.now,
     pass: world.pass,
