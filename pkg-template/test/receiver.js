@@ -30,13 +30,13 @@ function rowsOfJson(text) {
 }
 
 /**
- * `now()` is its clock. `queries` maps a query's name to what answers it: rows, or a function of the
+ * `now()` is its clock, the real one unless given. `queries` maps a query's name to what answers it: rows, or a function of the
  * parameters that gives rows.
  *
  * `receive({ method, url, body })` gives `{ status, body, headers }`; `rows` are those that it keeps,
  * by column, each with the `id` of its batch and its `table`.
  */
-export function makeReceiver({ now = () => Date.now(), queries = {} } = {}) {
+export function makeReceiver({ now = () => globalThis.Date.now(), queries = {} } = {}) {
   const rows = [];
   /** What was kept, by key, table and id. */
   const known = new Set();
