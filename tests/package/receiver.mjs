@@ -4,13 +4,14 @@ import { listen } from "../e2e/harness.mjs";
 import { makeReceiver } from "../../pkg/test/index.js";
 
 const summary = { views: 3, likes: 1 };
+const hours = [{ hour: "2026-01-01T00:00:00Z", views: 3 }];
 
 /**
  * `receiver.of(entityType)` are the events kept of that type; `requests` all that came. A page whose
  * key is `pk_small` is told that its first batch is too large.
  */
 export async function startReceiver(scope) {
-  const { rows, receive } = makeReceiver({ queries: { summary: [summary] } });
+  const { rows, receive } = makeReceiver({ queries: { summary: [summary], hourly_views: hours } });
   const requests = [];
   const { origin } = await listen(scope, async (incoming, outgoing) => {
     const chunks = [];

@@ -16,7 +16,11 @@ const browser = await launchChromium(scope);
 const installed = join(consume(pack(scope), "snippet"), "node_modules/tallymark");
 const snippet = readFileSync(join(installed, "snippet.js"), "utf8");
 
-const TYPES = { js: "text/javascript", wasm: "application/wasm", html: "text/html" };
+const TYPES = {
+  js: "text/javascript; charset=utf-8",
+  wasm: "application/wasm",
+  html: "text/html; charset=utf-8",
+};
 
 /**
  * A site whose `/tallymark/…` are the package's files, as the worker serves them, and whose page is
@@ -29,7 +33,7 @@ async function visit(t, head, { held, missing = 0, csp = "script-src 'self'" } =
     const answer = (status, type, body) =>
       outgoing
         .writeHead(status, {
-          "content-type": `${TYPES[type]}; charset=utf-8`,
+          "content-type": TYPES[type],
           "content-security-policy": `${csp} 'wasm-unsafe-eval'`,
         })
         .end(body);
@@ -173,7 +177,7 @@ test("a wrong option is named in the console, once", async (t) => {
 });
 
 test("a second one leaves the first alone", async (t) => {
-  const twice = bySource("pk_twice").replace("</script>", "</script>".repeat(1));
+  const twice = bySource("pk_twice");
   const [first] = twice.split("</script>");
   const { page, asked } = await visit(t, `${first}</script>${twice}`);
   await page.evaluate(() => window.flushed);

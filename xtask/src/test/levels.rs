@@ -72,7 +72,8 @@ impl Level {
             }
             Self::Package => {
                 build::all()?;
-                node_tests(&name, "tests/package", None)
+                let browser = Browser::find_or_install()?;
+                node_tests(&name, "tests/package", Some(&browser))
             }
             Self::Size => {
                 build::all()?;
