@@ -14,6 +14,8 @@ use tallymark::time::UnixMs;
 pub struct Head {
     /// The site, from the key.
     pub site: String,
+    /// Whether the key is a server's: the sender is not whom its events are about.
+    pub is_server: bool,
     /// The table.
     pub table: &'static Table,
     /// The batch's id, of version 7.
@@ -52,16 +54,15 @@ impl Head {
         if version.as_deref() != Some("1") {
             return Err(bad("parameter v must be 1"));
         }
-        let site = config
-            .sites
-            .authorize(&key.unwrap_or_default(), caller(origin, fetch_site, url))?
-            .name
-            .clone();
+        let site =
+            config.sites.authorize(&key.unwrap_or_default(), caller(origin, fetch_site, url))?;
+        let (site, is_server) = (site.name.clone(), site.is_server());
         let table = known_table(&table.unwrap_or_default(), &site, config)?;
         let (id, id_time) = id_of(id.as_deref(), now)?;
         let sent_at = sent_at(at.as_deref(), now)?;
         check_age(id_time, sent_at)?;
-        Ok(Self { site, table, id, sent_at, bot_hint: bot_hint.unwrap_or_default().into_owned() })
+        let bot_hint = bot_hint.unwrap_or_default().into_owned();
+        Ok(Self { site, is_server, table, id, sent_at, bot_hint })
     }
 }
 
@@ -175,6 +176,7 @@ mod tests {
         let head = with("more", None).unwrap();
         let expected = Head {
             site: "open".into(),
+            is_server: false,
             table: &EVENTS,
             id: Uuid::parse(id(NOW).as_bytes()).unwrap(),
             sent_at: UnixMs(NOW),

@@ -156,6 +156,7 @@ mod tests {
     fn head() -> Head {
         Head {
             site: "demo".into(),
+            is_server: false,
             table: &EVENTS,
             id: Uuid([7; 16]),
             // The client's clock is an hour slow.

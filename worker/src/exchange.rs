@@ -237,7 +237,10 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                self.state = State::Batch(head, sender(request, config));
+                // A server's own address and place say nothing of whom its events are about.
+                let sender =
+                    if head.is_server { Sender::default() } else { sender(request, config) };
+                self.state = State::Batch(head, sender);
                 read(request, config.body_bytes)
             }
             Route::Events(form) => {

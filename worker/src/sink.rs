@@ -155,6 +155,7 @@ mod tests {
     fn head(age_ms: i64) -> Head {
         Head {
             site: "open".into(),
+            is_server: false,
             table: &EVENTS,
             // Its time is NOW.
             id: Uuid::parse(b"01a20846-fe00-7000-8000-000000000001").unwrap(),

@@ -160,6 +160,7 @@ fn finish(
 ) -> Result<(batch::Head, Vec<u8>), Refusal> {
     let head = batch::Head {
         site: site.into(),
+        is_server: true,
         table: &EVENTS,
         id,
         // The database's clock is as good as ours, and its changes may be old.

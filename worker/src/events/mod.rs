@@ -198,6 +198,7 @@ impl Head {
         }
         let head = batch::Head {
             site: grant.site,
+            is_server: grant.is_server,
             table: self.table,
             id: self.id,
             sent_at: self.sent_at,
