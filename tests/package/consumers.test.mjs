@@ -186,7 +186,8 @@ describe("webpack", () => {
     const stats = await new Promise((resolve, reject) =>
       compiler.run((error, stats) => (error ? reject(error) : resolve(stats))),
     );
-    assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
+    const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
+    assert.deepEqual([errors, warnings], [[], []]);
     await new Promise((resolve) => compiler.close(resolve));
   });
   runs(
