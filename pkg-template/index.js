@@ -4,13 +4,14 @@ import { makeTally } from "../src/effects/queue.js";
 import { checkOptions } from "./parts/options.js";
 
 /**
- * Checks the options and returns the tracker at once; throws one error that names an option.
- * `early` is the snippet's: what was called before this was loaded.
+ * Checks the options and returns the tracker at once; throws one error that names an option. `now`
+ * and `gone` are the snippet's: the time of a call, and how many it had to let go.
  */
-export const init = (options, early) =>
+export const init = (options, now, gone) =>
   makeTally(
     checkOptions(options),
     () => import("./parts/engine.js"),
     () => import("./parts/queries.js"),
-    early,
+    now,
+    gone,
   );

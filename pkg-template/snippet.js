@@ -19,24 +19,24 @@ function queue({ dataset, src }) {
   let at = 0;
   let isReady;
   const ready = new Promise((resolve) => (isReady = resolve));
-  /** What the tracker is told of the time before it. */
-  const early = { now: () => at || Date.now(), gone: 0 };
+  /** How many calls were let go. */
+  let gone = 0;
 
   const call = (path, given) => path.reduce((of, name) => of[name], tally)(...given);
   const instead = {
     queueLength: () => waiting.length,
     stats: () => ({
       ...NOTHING,
-      tracked: waiting.length + early.gone,
+      tracked: waiting.length + gone,
       waiting: waiting.length,
-      dropped: early.gone ? { queue_full: early.gone } : {},
+      dropped: gone ? { queue_full: gone } : {},
     }),
   };
   const note = (path, given) => {
     waiting.push([Date.now(), path, given]);
     if (waiting.length > MOST_CALLS) {
       waiting.shift();
-      early.gone++;
+      gone++;
     }
   };
   /** Whatever lies at `path` of the tracker; no `then`, or a promise would wait for it for ever. */
@@ -55,7 +55,7 @@ function queue({ dataset, src }) {
   const start = ({ init }) => {
     const options = { key: dataset.key, ...JSON.parse(dataset.options ?? "{}") };
     if (!options.clickhouse) options.endpoint ??= endpoint;
-    window.tally = tally = init(options, early);
+    window.tally = tally = init(options, () => at || Date.now(), gone);
     for (const [time, path, given] of waiting.splice(0)) {
       at = time;
       try {

@@ -6,6 +6,7 @@ import { instantiate, makeLoad } from "../parts/load.js";
 
 export const load = makeLoad(
   () => WebAssembly.compile(engine),
+  "inline",
   async (block) => {
     const { default: split } = await import("#split.wasm");
     return cut(block, instantiate(await WebAssembly.compile(split)));

@@ -7,7 +7,8 @@ import { instantiate, makeLoad } from "../parts/load.js";
 const compile = async (url) => WebAssembly.compile(await readFile(url));
 
 export const load = makeLoad(
-  () => compile(new URL("../tallymark_bg.wasm", import.meta.url)),
+  compile,
+  new URL("../tallymark_bg.wasm", import.meta.url),
   async (block) => {
     const module = await compile(new URL("../tallymark_split_bg.wasm", import.meta.url));
     return cut(block, instantiate(module));

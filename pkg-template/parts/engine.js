@@ -5,7 +5,8 @@ import { instantiate, makeLoad } from "./load.js";
 const compile = (url) => WebAssembly.compileStreaming(fetch(url));
 
 export const load = makeLoad(
-  (from = new URL("tallymark_bg.wasm", import.meta.url)) => compile(from),
+  compile,
+  new URL("tallymark_bg.wasm", import.meta.url),
   async (block) =>
     (await import("./split.js")).inTwo(block, (url) => compile(url).then(instantiate)),
 );

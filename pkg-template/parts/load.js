@@ -15,16 +15,16 @@ export const instantiate = (module) =>
   }).exports;
 
 /**
- * What starts a tracker on a queue, each in an instance of its own: `compile(from)` gives the engine's
- * module, `inTwo(block)` the halves of a batch that a receiver finds too large. Where WebAssembly is
- * refused, the tracker without it starts.
+ * What starts a tracker on a queue, each in an instance of its own: `compile(usual)` gives the
+ * engine's module, `inTwo(block)` the halves of a batch that a receiver finds too large. Where
+ * WebAssembly is refused, the tracker without it starts.
  */
-export function makeLoad(compile, inTwo) {
-  /** By address. */
+export function makeLoad(compile, usual, inTwo) {
+  /** By what was compiled. */
   const loaded = {};
   return async (config, queue) => {
     // Where visits are measured, an engine of its own.
-    const from = queue.wasm;
+    const from = queue.wasm ?? usual;
     let instance;
     try {
       instance = instantiate(await (loaded[from] ??= compile(from)));
@@ -33,8 +33,8 @@ export function makeLoad(compile, inTwo) {
       // The network's failures are TypeErrors. A refusal by CSP is a CompileError, and a browser in
       // lockdown knows no WebAssembly: a ReferenceError.
       if (error instanceof TypeError) throw error;
-      const { start } = await import("../../src/effects/fallback.js");
-      return start(config, queue, pack, send, placeOf);
+      const fallback = await import("../../src/effects/fallback.js");
+      return fallback.start(config, queue, pack, send, placeOf);
     }
     return start(instance, config, queue, inTwo);
   };

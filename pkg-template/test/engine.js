@@ -7,5 +7,6 @@ import { instantiate, makeLoad } from "../parts/load.js";
 
 export const load = makeLoad(
   () => new WebAssembly.Module(engine),
+  "inline",
   async (block) => cut(block, instantiate(new WebAssembly.Module(split))),
 );

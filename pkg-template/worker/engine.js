@@ -6,6 +6,7 @@ import { cut } from "../parts/cut.js";
 import { instantiate, makeLoad } from "../parts/load.js";
 
 export const load = makeLoad(
-  () => engine,
+  (module) => module,
+  engine,
   async (block) => cut(block, instantiate(split)),
 );

@@ -33,12 +33,7 @@ export const NOTHING = {
  * A tracker with checked options. `loadEngine()` and `loadQueries()` import the parts that are
  * fetched later. `now()` is the time of a call, `gone` how many were let go before.
  */
-export function makeTally(
-  config,
-  loadEngine,
-  loadQueries,
-  { now = () => Date.now(), gone = 0 } = {},
-) {
+export function makeTally(config, loadEngine, loadQueries, now = Date.now, gone = 0) {
   // time, name, fields, time, name, fields, …: an object for each call would double the cost.
   const calls = [];
   const queue = { calls, shed: gone };

@@ -51,6 +51,7 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "split-*.js",
     "tallymark_bg.wasm",
     "tallymark_split_bg.wasm",
+    "tallymark_visit_bg.wasm",
     "test/index.d.ts",
     "test/index.js",
     "worker/engine-*.js",

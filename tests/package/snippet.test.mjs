@@ -37,7 +37,12 @@ async function visit(t, head, { held, missing = 0, csp = "script-src 'self'" } =
           "content-security-policy": `${csp} 'wasm-unsafe-eval'`,
         })
         .end(body);
-    if (pathname === "/") return answer(200, "html", `<!doctype html><title>x</title>${head}`);
+    if (pathname === "/")
+      return answer(
+        200,
+        "html",
+        `<!doctype html><link rel="icon" href="data:,"><title>x</title>${head}`,
+      );
     const name = pathname.replace("/tallymark/", "");
     if (pathname === "/page.js") return answer(200, "js", PAGE);
     if (name === "index.js") {
