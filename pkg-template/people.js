@@ -10,4 +10,5 @@ export const init = (options) =>
     checkPeopleOptions(options),
     () => import("./parts/engine.js"),
     () => import("./parts/queries.js"),
+    new URL("tallymark_visit_bg.wasm", import.meta.url),
   );

@@ -27,7 +27,9 @@ function withImports(file, found = new Set()) {
 export const sum = (files) => [...files].reduce((bytes, file) => bytes + brotliBytes(file), 0);
 
 const entry = JSON.parse(read("package.json")).exports["."].default.slice(2);
-const files = readdirSync(PKG);
+const SNIPPET = "snippet.js";
+// What lies in a folder is for bundlers, Node and workers.
+const files = readdirSync(PKG).filter((file) => file !== SNIPPET);
 const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
 // Fetched at the first query, or when a receiver finds a batch too large.
@@ -45,6 +47,7 @@ const all = [...usual, ...wasm.filter((file) => !isOnDemand(file))];
 
 /** The files of each stage; a later one holds the earlier one's. */
 export const stages = {
+  snippet: [SNIPPET],
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
   everything: all.filter((file) => !isReplaced(file)),

@@ -47,8 +47,6 @@ export function makeDress(config, log) {
   };
 
   return {
-    // Sessions and pages that begin without a load need the engine that knows of them.
-    wasm: new URL("tallymark_visit_bg.wasm", import.meta.url),
     isKept,
     isPrivate,
     hostOf,

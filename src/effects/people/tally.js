@@ -18,8 +18,11 @@ const lostOf = ({ dropped }) => AT_ONCE.reduce((sum, reason) => sum + (dropped[r
 /** How a flush of one event ends that was never handed over. */
 const LOST = { ok: false, delivered: 0, dropped: 1 };
 
-/** A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. */
-export function makePeople(config, loadEngine, loadQueries) {
+/**
+ * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
+ * is the engine that knows of visits: its address, or itself.
+ */
+export function makePeople(config, loadEngine, loadQueries, wasm) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -61,7 +64,7 @@ export function makePeople(config, loadEngine, loadQueries) {
 
   let loading;
   const loadSeat = async () => {
-    const queue = { calls: [], shed: 0, wasm: outer.wasm ?? dress.wasm };
+    const queue = { calls: [], shed: 0, wasm: outer.wasm ?? wasm };
     // Not after a refusal that came meanwhile.
     const greet = (...tools) => seat.engine || dress.greet(tools);
     queue.calls.push(Date.now(), greet, queue);
