@@ -331,7 +331,7 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   };
 
   /** Does `what`, and then what follows from it. */
-  const run = (what, isLeaving) => {
+  let run = (what, isLeaving) => {
     const since = performance.now();
     const value = what?.();
     tidy();
@@ -378,6 +378,10 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
       return session;
     },
     drain: () => run(takeCalls),
+    /** For good: what waits is the caller's to count. */
+    stop() {
+      run = () => {};
+    },
     flush,
     shutdown() {
       isShutDown = true;

@@ -326,7 +326,7 @@ export async function launchChromium(scope) {
 }
 
 /** Listens on a free port below 32768: the kernel itself gives away those above. */
-async function listen(scope, handler) {
+export async function listen(scope, handler) {
   for (let tries = 0; tries < 100; tries += 1) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const server = createServer((incoming, outgoing) => {

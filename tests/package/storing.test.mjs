@@ -39,7 +39,7 @@ const pass = (ms) => {
 };
 
 test("S1.15 an event is written 100 ms after it was tracked, and with it all of its burst", async () => {
-  const { init } = await import("../../pkg/index.js");
+  const { init } = await import("../../pkg/node/index.js");
   const tally = init({ endpoint: "https://edge.test", key: "pk" });
   pass(1);
   while (tally.stats().storage !== "indexeddb") await setImmediate();

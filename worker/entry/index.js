@@ -37,6 +37,7 @@ class Shared {
     this.made = made;
     this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    [this.country, this.region, this.city] = this.worker.placeHeaders();
     this.readsAgents = this.worker.readsAgents();
   }
 }
@@ -49,19 +50,26 @@ function fault(error, made) {
 async function run(exchange, request, env, context) {
   const { headers, cf } = request;
   const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
+  const authorization = headers.get("authorization") ?? undefined;
+  const apiKey = headers.get("x-api-key") ?? undefined;
+  const clientIp = (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined;
+  const limitName = env.RATE_LIMITER
+    ? shared.worker.limitName(request.method, request.url, authorization, apiKey, clientIp)
+    : undefined;
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
-    headers.get("authorization") ?? undefined,
-    headers.get("x-api-key") ?? undefined,
+    authorization,
+    apiKey,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
-    (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
-    cf?.country,
-    cf?.region,
-    cf?.city,
+    clientIp,
+    limitName === undefined ? undefined : await isWithin(env.RATE_LIMITER, limitName),
+    (shared.country ? headers.get(shared.country) : cf?.country) ?? undefined,
+    (shared.region ? headers.get(shared.region) : cf?.region) ?? undefined,
+    (shared.city ? headers.get(shared.city) : cf?.city) ?? undefined,
     agent?.browser,
     agent?.os,
     agent?.device,
@@ -132,6 +140,16 @@ function leave(exchange, made, url, context) {
     else exchange.free();
   } catch (error) {
     fault(error, made);
+  }
+}
+
+// What the platform's limiter says; nothing when it fails.
+async function isWithin(limiter, key) {
+  try {
+    return (await limiter.limit({ key })).success;
+  } catch (error) {
+    console.error(`tallymark: ${error}`);
+    return undefined;
   }
 }
 
