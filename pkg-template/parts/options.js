@@ -3,10 +3,6 @@
 const is = (type) => [`a ${type}`, (value) => typeof value === type];
 const text = ["a text that is not empty", (value) => value && typeof value === "string"];
 const anyText = is("string");
-const only = (...values) => [
-  `${values.map((value) => JSON.stringify(value)).join(" or ")} (the rest is not supported yet)`,
-  (value) => values.includes(value),
-];
 const oneOf = (...values) => [
   values.map((value) => JSON.stringify(value)).join(" or "),
   (value) => values.includes(value),
@@ -40,8 +36,9 @@ const OPTIONS = {
   onBatch: [is("function")],
   debug: [is("boolean"), false],
   onFailure: [oneOf("persist", "requeue", "discard"), "persist"],
-  consent: [only("granted"), "granted"],
-  sample: [only(1), 1],
+  // More of these: tallymark/people.
+  consent: [oneOf("granted"), "granted"],
+  sample: [oneOf(1), 1],
   auto: [never],
   journalBytes: [whole(0, 5_000_000), 524_288],
   groupTypeIndex: [never],

@@ -1,0 +1,13 @@
+// The entry with the wasm inside, for bundlers that copy no file named by
+// `new URL(…, import.meta.url)`. Importing it touches nothing.
+
+import { makeTally } from "../../src/effects/queue.js";
+import { checkOptions } from "../parts/options.js";
+
+/** As the browser's. */
+export const init = (options) =>
+  makeTally(
+    checkOptions(options),
+    () => import("./engine.js"),
+    () => import("../parts/queries.js"),
+  );
