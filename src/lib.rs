@@ -25,6 +25,7 @@
 //! | [`split`] | a sealed block in two, for a receiver that finds it too large |
 //! | [`outbox`] | sealed batches on their way |
 //! | [`retry`] | how long to wait after a failed try |
+//! | [`observe`] | page views, engagement, impressions and clicks as state machines |
 //! | [`pending`] | calls to `flush()` that wait for their batches |
 //! | [`stats`] | what was counted |
 //! | [`tracker`] | the state machine that joins them: `handle_*` in, `poll_output` out |
@@ -34,8 +35,8 @@
 //! # Invariants
 //!
 //! * Directions: `limits time error rng` ← `column` ← `block` ← `buffer`. The modules `flush`,
-//!   `session`, `retry`, `outbox`, `pending` and `observe` do not know each other; only `tracker`
-//!   joins them.
+//!   `session`, `retry`, `outbox` and `pending` do not know each other; only `tracker` joins them.
+//!   `observe` knows `limits` and `time` alone, and the tracker does not know it.
 //! * The core names neither a shell (`js`, `web`) nor the worker, and has no dependency.
 //! * Nothing here contains SQL.
 //!
@@ -77,6 +78,7 @@ mod list;
 ))]
 #[path = "js/memory.rs"]
 mod memory;
+pub mod observe;
 pub mod outbox;
 pub mod pending;
 pub mod retry;
