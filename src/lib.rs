@@ -65,13 +65,16 @@ pub mod flush;
 pub mod journal;
 #[cfg(feature = "js")]
 pub mod js;
+#[cfg(feature = "js-observe")]
+#[path = "js/observe.rs"]
+pub mod js_observe;
 #[cfg(feature = "js-split")]
 #[path = "js/split.rs"]
 pub mod js_split;
 pub mod limits;
 mod list;
 #[cfg(all(
-    any(feature = "js", feature = "js-split"),
+    any(feature = "js", feature = "js-split", feature = "js-observe"),
     target_arch = "wasm32",
     not(target_feature = "atomics"),
     not(feature = "web")

@@ -33,7 +33,7 @@ const wasm = files.filter((file) => file.endsWith(".wasm"));
 // Fetched at the first query, or when a receiver finds a batch too large.
 const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
 // Fetched when they are turned on: the engine in place of the usual one.
-const isObserver = (file) => /^(observe|visit|tallymark_visit)/.test(file);
+const isObserver = (file) => /^(observe|visit|tallymark_visit|tallymark_observe)/.test(file);
 const isReplaced = (file) => file === "tallymark_bg.wasm";
 // Fetched only where WebAssembly is refused, and then instead of it: no page has both.
 const isFallback = (file) => /^fallback/.test(file);
@@ -46,5 +46,5 @@ export const stages = {
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
   everything: all.filter((file) => !isReplaced(file)),
-  withoutWasm: [...usual, ...scripts.filter(isFallback)],
+  withoutWasm: [...usual.filter((file) => !isObserver(file)), ...scripts.filter(isFallback)],
 };

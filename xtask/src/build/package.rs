@@ -25,6 +25,10 @@ const SPLIT: wasm::Module =
 const VISIT: wasm::Module =
     wasm::Module { features: "js-visit", out: "target/visit-bindgen", ..TRACKER };
 
+/// Fetched beside that one where automatic events are asked for. Nothing in it can panic.
+const OBSERVE: wasm::Module =
+    wasm::Module { features: "js-observe", out: "target/observe-bindgen", snip: &[], ..TRACKER };
+
 /// Flattened once, the second round finds more. Nothing but the stack's end is in low memory.
 const OPTIMISE: &[&str] = &[
     "--low-memory-unused",
@@ -55,6 +59,7 @@ const TERSER: &[&str] =
 pub fn build() -> Result<()> {
     SPLIT.build()?;
     VISIT.build()?;
+    OBSERVE.build()?;
     TRACKER.build()?;
     let (template, pkg) = (paths::at("pkg-template"), paths::at("pkg"));
     let wasm = |module: &wasm::Module| paths::at(module.out).join("tallymark_bg.wasm");
@@ -73,6 +78,7 @@ pub fn build() -> Result<()> {
         wasm(&TRACKER),
         wasm(&SPLIT),
         wasm(&VISIT),
+        wasm(&OBSERVE),
         paths::at("src/effects"),
         paths::at("worker/queries"),
         paths::at("LICENSE"),
@@ -92,6 +98,7 @@ pub fn build() -> Result<()> {
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&wasm(&TRACKER), &pkg.join("tallymark_bg.wasm"))?;
         stamp::copy(&wasm(&VISIT), &pkg.join("tallymark_visit_bg.wasm"))?;
+        stamp::copy(&wasm(&OBSERVE), &pkg.join("tallymark_observe_bg.wasm"))?;
         stamp::copy(&wasm(&SPLIT), &pkg.join("tallymark_split_bg.wasm"))
     })
 }
