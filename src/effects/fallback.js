@@ -238,7 +238,14 @@ export function start(config, queue, pack, send, placeOf) {
           input_format_try_infer_dates: 0,
           input_format_try_infer_datetimes: 0,
         }
-      : { k: key, id, t: table, at: Date.now() };
+      : {
+          k: key,
+          id,
+          t: table,
+          at: Date.now(),
+          // src/effects/destination.js
+          ...(globalThis.navigator?.webdriver && { b: "webdriver" }),
+        };
     const base = clickhouse ? `${clickhouse.url}/` : `${endpoint}/v1/events`;
     return `${base}?${new URLSearchParams(parameters)}`;
   };
