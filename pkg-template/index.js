@@ -4,9 +4,11 @@ import { makeTally } from "../src/effects/queue.js";
 import { checkOptions } from "./parts/options.js";
 
 /** Checks the options and returns the tracker at once; throws one error that names an option. */
-export const init = (options) =>
-  makeTally(
-    checkOptions(options),
-    () => import("./parts/engine.js"),
+export const init = (options) => {
+  const config = checkOptions(options);
+  return makeTally(
+    config,
+    () => (config.auto ? import("./parts/observe.js") : import("./parts/engine.js")),
     () => import("./parts/queries.js"),
   );
+};

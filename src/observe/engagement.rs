@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn u3_several_of_one_page_view_add_up() {
+    fn several_of_one_page_view_add_up() {
         let mut page = Engagement::NONE;
         page.handle_state(TickMs(0), true);
         assert_eq!(page.take(TickMs(3_000)), engaged(3_000, 0));

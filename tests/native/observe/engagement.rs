@@ -11,7 +11,7 @@ fn engagement(script: &mut Script) -> Vec<(u64, Told)> {
 }
 
 #[test]
-fn u3_three_seconds_of_reading_are_three_seconds() {
+fn three_seconds_of_reading_are_three_seconds() {
     let mut script = Script::new();
     script.at(0).state(SEEN).at(3_000).state(HIDDEN);
     assert_eq!(engagement(&mut script), [(3_000, Told::Engagement(3_000, 0))]);

@@ -14,7 +14,7 @@ fn views(script: &mut Script) -> Vec<(u64, Told)> {
 }
 
 #[test]
-fn u2_a_page_that_is_seen_at_once_is_told_a_quarter_of_a_second_later_with_the_time_of_its_start() {
+fn a_page_that_is_seen_at_once_is_told_a_quarter_of_a_second_later_with_the_time_of_its_start() {
     let mut script = Script::new();
     script.at(7).state(SEEN).at(10_000);
     assert_eq!(views(&mut script), [(7, Told::Begin(First)), (257, Told::View(7, Load))]);
