@@ -3,8 +3,11 @@
 import type { Queries } from "./queries.js";
 export type { Queries };
 
-/** What {@link init} takes. An option that is unknown, wrong or out of range throws, by its name. */
-export interface Options {
+/**
+ * What {@link init} takes. An option that is unknown, wrong or out of range throws, by its name.
+ * `Table` are the names of the tables that may be named.
+ */
+export interface Options<Table extends string = string> {
   /** The worker's base URL, absolute. Required unless {@link clickhouse} is given. */
   endpoint?: string;
   /** The site's public write key. Required with {@link endpoint}. */
@@ -12,7 +15,7 @@ export interface Options {
   /** Straight to ClickHouse, without a worker. Whoever sees the page sees these. */
   clickhouse?: ClickHouse;
   /** The table. Default `"events"`. */
-  table?: string;
+  table?: Table;
   /** Rows that make a batch leave. Default 500, from 1 to 10,000. */
   maxRows?: number;
   /** {@link maxRows} under another name. */
@@ -98,10 +101,10 @@ export interface ClickHouse {
 }
 
 /**
- * What is known of an event. The object is read at the next drain of the queue, at most 100 ms
- * later: do not change it meanwhile. Every field that is not named here is a property.
+ * What is known of an event. The object is read at the next drain of the queue, at most 50 ms
+ * later: do not change it meanwhile.
  */
-export interface Fields {
+export interface KnownFields {
   /** What kind of thing it happened to, such as `"post"`. At most 200 bytes. */
   entityType?: string | null;
   /** Which one. At most 512 bytes. */
@@ -114,6 +117,10 @@ export interface Fields {
   ipAddress?: string | readonly number[] | null;
   /** When it happened, in Unix milliseconds. Default: when `track` is called. */
   occurredAt?: number | Date | null;
+}
+
+/** The fields of any event. Every one that is not named in {@link KnownFields} is a property. */
+export interface Fields extends KnownFields {
   /**
    * More properties. A name that stands beside this one, too, counts there. Together at most
    * 32,768 bytes of JSON. BigInts become strings of digits, dates ISO 8601, NaN null; undefined,
@@ -123,6 +130,17 @@ export interface Fields {
   properties?: Record<string, unknown> | null;
   [property: string]: unknown;
 }
+
+/** The fields of an event with these properties, beside the known ones or as `properties`. */
+export type FieldsOf<Properties> = KnownFields & (Properties | { properties: Properties });
+
+/** What `track` takes after a name: fields may be left out where no property is required. */
+export type TrackArguments<Properties> = {} extends Properties
+  ? [fields?: (FieldsOf<Properties> & { properties?: Partial<Properties> | null }) | null]
+  : [fields: FieldsOf<Properties>];
+
+/** Any name, any properties: what a site's own declaration of its events takes the place of. */
+export type AnyEvents = Record<string, Record<string, unknown>>;
 
 /** An event as {@link Options.beforeSend} sees it: all properties are under `properties`. */
 export interface TrackedEvent extends Fields {
@@ -178,9 +196,10 @@ export type DropReason =
 export interface Stats {
   /**
    * What runs: `"loading"` until the engine is there, `"fallback"` where the page may not have
-   * WebAssembly (a CSP without `'wasm-unsafe-eval'`, a browser in lockdown).
+   * WebAssembly (a CSP without `'wasm-unsafe-eval'`, a browser in lockdown), `"none"` where nothing
+   * may be counted (consent denied, or not in the sample).
    */
-  engine: "loading" | "wasm" | "fallback";
+  engine: "loading" | "wasm" | "fallback" | "none";
   /** Where what waits is safe: in memory it is gone with a crash of the page. */
   storage: "indexeddb" | "memory";
   /** Handed to `track`. */
@@ -271,10 +290,13 @@ export interface TallyError extends Error {
   status: number;
 }
 
-/** A tracker. */
-export interface Tally {
+/** A tracker. `Events` declares a site's events by name, each with its properties. */
+export interface Tally<Events = AnyEvents> {
   /** Counts an event. Never throws and never waits. */
-  track(name: string, fields?: Fields | null): void;
+  track<Name extends keyof Events & string>(
+    name: Name,
+    ...fields: TrackArguments<Events[Name]>
+  ): void;
   posts: Posts;
   /** Asks one of the worker's named queries. Rejects with a {@link TallyError}. */
   query<Name extends keyof Queries>(
@@ -295,5 +317,14 @@ export interface Tally {
   stats(): Stats;
 }
 
-/** Starts a tracker and returns it at once; events are taken from then on. */
-export function init(options: Options): Tally;
+/**
+ * Starts a tracker and returns it at once; events are taken from then on.
+ *
+ * A site may declare its events, and the tables that it has:
+ *
+ *     const tally = init<{ view: {}; read: { words: number } }, "events" | "my_events">(options);
+ *     tally.track("read", { entityType: "post", entityId: "42", words: 300 });
+ */
+export function init<Events = AnyEvents, Table extends string = string>(
+  options: Options<Table>,
+): Tally<Events>;

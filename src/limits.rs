@@ -102,9 +102,10 @@ pub const REQUESTS_AT_LEAVE: usize = 9;
 /// ordinary events take 1.5 MB; this is for those with long properties.
 pub const WAITING_BYTES: usize = 8_000_000;
 
-/// Longest time from the first unwritten event to its writing into the journal: what a crash
-/// costs. One write takes all events of a burst.
-pub const JOURNAL_DELAY_MS: u64 = 100;
+/// Longest time from the first unwritten event to its writing into the journal. One write takes all
+/// events of a burst. What a crash costs is this and the 50 ms that the page's queue waits before
+/// (BURST_MS of `src/effects/queue.js`): 100 ms together.
+pub const JOURNAL_DELAY_MS: u64 = 50;
 
 /// How long a sealed batch waits for its record before it is sent without one. Storage that takes
 /// longer is as good as none, and a batch must not wait for it.

@@ -38,6 +38,7 @@ const OPTIONS = {
   onBatch: [is("function")],
   debug: [is("boolean"), false],
   onFailure: [oneOf("persist", "requeue", "discard"), "persist"],
+  // More of these: tallymark/people.
   consent: [oneOf("granted"), "granted"],
   sample: [oneOf(1), 1],
   auto: [someOf],

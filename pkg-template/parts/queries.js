@@ -93,3 +93,24 @@ export const getBulkSummaries = (config, ids) =>
     for (const { entity_id, ...summary } of data) summaries.set(entity_id, summary);
     return summaries;
   });
+
+/** By user, each under the id that was asked for. */
+export const getUserMetrics = (config, ids, options) =>
+  logged("getUserMetrics", async () => {
+    const metrics = new Map();
+    if (!ids.length) return metrics;
+    const { data } = await ask(config, "user_metrics", { ids: ids.map(String), ...options });
+    const byUser = new Map(data.map(({ user_id, ...its }) => [user_id, its]));
+    for (const id of ids) {
+      const its = byUser.get(`${id}`);
+      if (its) metrics.set(id, its);
+    }
+    return metrics;
+  });
+
+const number = (what, query) => (config, id, options) =>
+  logged(`${what} ${id}`, async () => (await ask(config, query, { id, ...options })).data[0].value);
+
+export const getUserFollowerCount = number("getUserFollowerCount", "follower_count");
+export const getUserRank = number("getUserRank", "user_rank");
+export const calculateEngagementScore = number("calculateEngagementScore", "engagement_score");

@@ -1,12 +1,6 @@
-// Cuts a batch in two: `src/js/split.rs`, fetched when a receiver finds a batch too large.
+// The module that cuts, in a browser: fetched when it is needed.
 
-const wasm = new URL("tallymark_split_bg.wasm", import.meta.url);
+import { cut } from "./cut.js";
 
-/** The halves of a block, as the engine takes them; `instanceOf(url)` makes an instance. */
-export async function inTwo(block, instanceOf) {
-  const { memory, split_room, split_in_two, split_halves } = await instanceOf(wasm);
-  const room = split_room(block.length);
-  new Uint8Array(memory.buffer, room, block.length).set(block);
-  const bytes = split_in_two();
-  return new Uint8Array(memory.buffer, split_halves(), bytes).slice();
-}
+export const inTwo = async (block, instanceAt) =>
+  cut(block, await instanceAt(new URL("tallymark_split_bg.wasm", import.meta.url)));

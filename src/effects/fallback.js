@@ -15,7 +15,10 @@ const SESSION_IDLE_MS = 1_800_000;
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_CAP_MS = 60_000;
 const RETRY_AFTER_MAX_S = 3_600;
+const BREAKER_FAILURES = 8;
 const REQUESTS_IN_FLIGHT = 2;
+const REQUESTS_AT_LEAVE = 9;
+const WAITING_BYTES = 8_000_000;
 const KEEPALIVE_BYTES = 60_000;
 const FLUSH_TRIES = 3;
 const FLUSHES_WAITING = 64;
@@ -41,6 +44,9 @@ const FINAL_CLICKHOUSE = [
   6, 10, 16, 27, 33, 47, 50, 53, 60, 62, 70, 73, 81, 115, 117, 131, 192, 193, 349, 497, 516,
 ];
 
+/** Reasons of the tracker's own among the codes. */
+const OWN = ["too_old", "discarded"];
+
 const encoder = new TextEncoder();
 const bytesOf = (text) => encoder.encode(text).length;
 
@@ -55,11 +61,11 @@ function uuidV7() {
 
 /**
  * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
- * `pack`, `send` and `placeOf` are the engine's own: it has fetched them already.
+ * The other functions are the engine's own: it has fetched them already.
  */
-export function start(config, queue, pack, send, placeOf) {
-  const { endpoint, key, table, clickhouse, maxRows, maxBytes, maxTimeMs } = config;
-  const { maxWaitingRows, debug, onBatch } = config;
+export function start(config, queue, pack, send, placeOf, addressOf) {
+  const { clickhouse, maxRows, maxBytes, maxTimeMs, maxWaitingRows } = config;
+  const { onFailure, debug, onBatch } = config;
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
   const began = performance.now();
   const stats = {
@@ -88,6 +94,8 @@ export function start(config, queue, pack, send, placeOf) {
   let lineBytes = 0;
   /** The sealed ones, oldest first: nobody has accepted or refused them yet. */
   const batches = [];
+  /** Reasons whose totals the table has not been told (src/drops.rs). */
+  const untold = new Set();
   const flushes = [];
   let isShutDown = false;
   let tick;
@@ -99,6 +107,7 @@ export function start(config, queue, pack, send, placeOf) {
   const drop = (reason, rows) => {
     if (!rows) return;
     stats.dropped[reason] = (stats.dropped[reason] ?? 0) + rows;
+    untold.add(reason);
     tell(`${rows} events dropped: ${reason}`);
   };
 
@@ -127,7 +136,7 @@ export function start(config, queue, pack, send, placeOf) {
     clearTimeout(tick);
     if (lines.length) {
       const body = encoder.encode(lines.join("\n"));
-      batches.push({ id: batchId, rows: lines.length, body });
+      batches.push({ id: batchId, rows: lines.length, body, failures: 0 });
     }
     lines = [];
     lineBytes = 0;
@@ -197,6 +206,13 @@ export function start(config, queue, pack, send, placeOf) {
 
   const takeCalls = () => {
     const calls = queue.calls.splice(0);
+    // Along with the page's own events: by themselves they would drop and tell for ever.
+    if (calls.length) {
+      for (const entityType of untold) {
+        calls.push(Date.now(), "$dropped", { entityType, value: stats.dropped[entityType] });
+      }
+      untold.clear();
+    }
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, queue, config.beforeSend, tell);
       const [strings, numbers, , next, invalid, hidden, unread] = packed;
@@ -217,37 +233,25 @@ export function start(config, queue, pack, send, placeOf) {
     stats.tracked += queue.shed;
     drop("queue_full", queue.shed);
     queue.shed = 0;
-    while (stats.waiting > maxWaitingRows) {
+  };
+
+  const bytesOfAll = (those) => those.reduce((sum, { body }) => sum + body.length, 0);
+
+  /** What waits stays within its limits; the oldest that is not in flight goes first. */
+  const tidy = () => {
+    while (stats.waiting > maxWaitingRows || bytesOfAll(batches) > WAITING_BYTES) {
       const oldest = batches.find((batch) => !batch.flies);
-      if (!oldest) break;
+      if (!oldest) return;
       settle(oldest, 0, "queue_full");
     }
   };
 
   const address = ({ id }) => {
-    const parameters = clickhouse
-      ? {
-          query: `INSERT INTO ${table} FORMAT JSONEachRow`,
-          user: clickhouse.user,
-          password: clickhouse.password,
-          database: clickhouse.database,
-          async_insert: 0,
-          insert_deduplication_token: id,
-          input_format_skip_unknown_fields: 0,
-          // Else a property's text that looks like a time becomes one, other than in a block.
-          input_format_try_infer_dates: 0,
-          input_format_try_infer_datetimes: 0,
-        }
-      : {
-          k: key,
-          id,
-          t: table,
-          at: Date.now(),
-          // src/effects/destination.js
-          ...(globalThis.navigator?.webdriver && { b: "webdriver" }),
-        };
-    const base = clickhouse ? `${clickhouse.url}/` : `${endpoint}/v1/events`;
-    return `${base}?${new URLSearchParams(parameters)}`;
+    const url = addressOf(config, id);
+    if (!clickhouse) return url.replace("/v1/batch?v=1&", "/v1/events?");
+    // Without the rest a property's text that looks like a time becomes one, other than in a block.
+    const rest = "&input_format_try_infer_dates=0&input_format_try_infer_datetimes=0";
+    return url.replace("FORMAT+Native", "FORMAT+JSONEachRow") + rest;
   };
 
   /** What an answer means (src/answer.rs): a number of rows taken, a code, or nothing: again. */
@@ -274,21 +278,22 @@ export function start(config, queue, pack, send, placeOf) {
     const answered = ([status, text, retryAfter, exceptionCode, hasQueryId]) =>
       run(() => {
         const now = performance.now();
-        const verdict = verdictOf(batch, status, text, +exceptionCode, hasQueryId);
-        const isAgain = verdict === undefined;
-        const code = typeof verdict === "string" ? verdict : undefined;
+        let verdict = verdictOf(batch, status, text, +exceptionCode, hasQueryId);
         batch.flies = false;
-        if (isAgain) {
+        if (verdict === undefined) {
           // Full jitter, and what the receiver asks for; src/retry.rs.
           const bound = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** failures++);
           askedFor = now + 1_000 * Math.min(RETRY_AFTER_MAX_S, retryAfter || 0);
           resumeAt = Math.max(askedFor, now + Math.random() * bound);
           for (const flush of flushes) if (flush.batches.has(batch)) flush.tries--;
+          if (++batch.failures >= FLUSH_TRIES && onFailure === "discard") verdict = "discarded";
         } else {
           failures = resumeAt = askedFor = 0;
-          if (!code) settle(batch, verdict, "invalid");
-          else settle(batch, 0, code === "too_old" ? code : `refused_${code}`);
         }
+        const isAgain = verdict === undefined;
+        const code = typeof verdict === "string" ? verdict : undefined;
+        if (code) settle(batch, 0, OWN.includes(code) ? code : `refused_${code}`);
+        else if (!isAgain) settle(batch, verdict, "invalid");
         const outcome = isAgain ? "again" : code ? "refused" : "accepted";
         const told = { id, rows, bytes: body.length, ms: now - since, status, code, outcome };
         if (debug) console.debug(`[tallymark] ${rows} events ${outcome}`, told);
@@ -298,12 +303,19 @@ export function start(config, queue, pack, send, placeOf) {
   };
 
   /** Sends what may be sent now, and comes back for the rest. */
-  const pump = () => {
+  const pump = (isLeaving) => {
     clearTimeout(retry);
     for (;;) {
       const flying = batches.filter((batch) => batch.flies);
-      const next = batches.find((batch) => !batch.flies);
-      if (!next || flying.length >= (failures ? 1 : REQUESTS_IN_FLIGHT)) return;
+      const lasting = bytesOfAll(flying.filter((batch) => batch.keepalive));
+      const lasts = ({ body }) => lasting + body.length <= KEEPALIVE_BYTES;
+      const next = batches.find((batch) => !batch.flies && (!isLeaving || lasts(batch)));
+      const most = isLeaving ? REQUESTS_AT_LEAVE : failures ? 1 : REQUESTS_IN_FLIGHT;
+      if (!next || flying.length >= most) {
+        // A page that hides may live on: what is too large to outlive it goes by itself.
+        if (isLeaving) retry = setTimeout(run);
+        return;
+      }
       const openedAt = parseInt(next.id.slice(0, 8) + next.id.slice(9, 13), 16);
       if (Date.now() - openedAt > BATCH_AGE_MS) {
         settle(next, 0, "too_old");
@@ -314,17 +326,16 @@ export function start(config, queue, pack, send, placeOf) {
         retry = setTimeout(run, wait);
         return;
       }
-      const lasting = flying.filter((batch) => batch.keepalive);
-      const bytes = lasting.reduce((sum, { body }) => sum + body.length, next.body.length);
-      post(next, bytes <= KEEPALIVE_BYTES);
+      post(next, lasts(next));
     }
   };
 
   /** Does `what`, and then what follows from it. */
-  const run = (what) => {
+  let run = (what, isLeaving) => {
     const since = performance.now();
     const value = what?.();
-    pump();
+    tidy();
+    pump(isLeaving);
     reportFlushes();
     stats.mainThreadMs += performance.now() - since;
     return value;
@@ -333,9 +344,9 @@ export function start(config, queue, pack, send, placeOf) {
     takeCalls();
     seal();
     // The site, or the page's end, does not wait for a backoff, only for what was asked for.
-    resumeAt = askedFor;
+    if (failures < BREAKER_FAILURES) resumeAt = askedFor;
   };
-  const leave = () => run(sealAll);
+  const leave = () => run(sealAll, true);
   const flush = () =>
     run(
       () =>
@@ -367,6 +378,10 @@ export function start(config, queue, pack, send, placeOf) {
       return session;
     },
     drain: () => run(takeCalls),
+    /** For good: what waits is the caller's to count. */
+    stop() {
+      run = () => {};
+    },
     flush,
     shutdown() {
       isShutDown = true;

@@ -24,7 +24,9 @@ const ORPHANS = 2;
 
 /** A record as it was before it was squeezed. */
 const unsqueezed = (record) =>
-  record[0] === GZIP ? piped(record, new DecompressionStream("gzip")).catch(() => record) : record;
+  record?.[0] === GZIP
+    ? piped(record, new DecompressionStream("gzip")).catch(() => record)
+    : record;
 
 const answer = (request) =>
   new Promise((resolve, reject) => {
@@ -125,7 +127,10 @@ export function makeJournal(heard) {
         const { held } = await navigator.locks.query();
         const others = new Set(held.map(({ name }) => name));
         const seen = new Set(locks.keys());
-        for (const key of keys.map((key) => new Uint8Array(key))) {
+        // Somebody else on the origin may write here too, under keys and with values of any kind.
+        for (const key of keys
+          .filter((key) => key.byteLength === 32)
+          .map((key) => new Uint8Array(key))) {
           const name = nameOf(key);
           if (seen.has(name)) continue;
           seen.add(name);
@@ -143,10 +148,10 @@ export function makeJournal(heard) {
           const records = await Promise.all(stored.map(unsqueezed));
           // Everything was let go meanwhile: it may be somebody else's.
           if (!locks.has(name)) break;
-          for (const [at, record] of records.entries()) {
+          records.forEach((record, at) => {
             const key = new Uint8Array(its[at]);
-            if (heard.orphan(key, record, stored[at].length)) found = ORPHANS;
-          }
+            if (record?.buffer && heard.orphan(key, record, stored[at].length)) found = ORPHANS;
+          });
           if (found === ORPHANS) break;
           locks.get(name)();
           locks.delete(name);

@@ -3,8 +3,11 @@
 // The engine, which is everything else, is fetched after the page's first task; the queries when
 // one is asked.
 
-/** The first event of a burst waits at most this long for others before it goes to the engine. */
-const BURST_MS = 100;
+/**
+ * The first event of a burst waits at most this long for others before it goes to the engine, which
+ * writes it into storage after as long again (JOURNAL_DELAY_MS of src/limits.rs): 100 ms together.
+ */
+const BURST_MS = 50;
 
 /** Wait before the engine is fetched again, multiplied by how often that failed. */
 const RELOAD_MS = 10_000;
@@ -16,7 +19,7 @@ const SHED_ROWS = 1_000;
 const POST_EVENTS = "view like unlike comment share post delete_post delete_comment".split(" ");
 
 /** `stats()` before the engine is there, but for what waits. */
-const NOTHING = {
+export const NOTHING = {
   engine: "loading",
   storage: "memory",
   sent: 0,
@@ -31,12 +34,12 @@ const NOTHING = {
 
 /**
  * A tracker with checked options. `loadEngine()` and `loadQueries()` import the parts that are
- * fetched later.
+ * fetched later. `now()` is the time of a call, `gone` how many were let go before.
  */
-export function makeTally(config, loadEngine, loadQueries) {
+export function makeTally(config, loadEngine, loadQueries, now = Date.now, gone = 0) {
   // time, name, fields, time, name, fields, …: an object for each call would double the cost.
   const calls = [];
-  const queue = { calls, shed: 0 };
+  const queue = { calls, shed: gone };
   const full = 3 * config.maxRows;
   const most = 3 * (config.maxWaitingRows + SHED_ROWS);
   let engine;
@@ -60,7 +63,7 @@ export function makeTally(config, loadEngine, loadQueries) {
     queue.shed += SHED_ROWS;
   };
   const track = (name, fields) => {
-    const length = calls.push(Date.now(), name, fields);
+    const length = calls.push(now(), name, fields);
     if (length === 3 || length === full) setTimeout(drain, length === full ? 0 : BURST_MS);
     if (length > most) shed();
   };

@@ -5,7 +5,7 @@ const SEPARATORS = /-/g;
 const BYTE = /../g;
 
 /** The visit's functions on the engine; the fallback has them itself. */
-function visitOf(engine, put, textsOf, putRecord, uuidAt, wall, tick) {
+export function visitOf(engine, put, textsOf, putRecord, uuidAt, wall, tick) {
   return {
     page(place) {
       put(textsOf(place), []);

@@ -59,7 +59,8 @@ impl Tracker {
             if hear(&mut entry.saved) {
                 // Its record, or an older one, may be there for somebody else to find.
                 entry.unanswered |= !ok;
-                if ok {
+                // What is being cut does not wait for its record.
+                if ok && entry.hold != Hold::Splitting {
                     entry.hold = Hold::Free;
                 }
             }

@@ -6,6 +6,7 @@ use js_sys::{Promise, Uint8Array};
 use tallymark::destination::Destination;
 use tallymark::event::{self, Event};
 use tallymark::journal::RecordKey;
+use tallymark::limits::JOURNAL_DELAY_MS;
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, TickMs, UnixMs};
 use tallymark::tracker::{Config, Output, Tracker};
@@ -116,11 +117,11 @@ fn left_behind(endpoint: &str, key: &str) -> (RecordKey, Vec<u8>) {
     dead.handle_opened(now(0), true);
     let viewed = Event { name: "view", entity_id: "40", ..Event::at(UnixMs(EPOCH - 5_000)) };
     dead.handle_event(now(0), &viewed).unwrap();
-    dead.handle_timeout(now(100));
+    dead.handle_timeout(now(JOURNAL_DELAY_MS));
     loop {
         match dead.poll_output() {
             Output::Store(store) => return (store.key, dead.record(store.key)),
-            Output::Wake(_) => panic!("it writes after 100 ms"),
+            Output::Wake(_) => panic!("it writes after JOURNAL_DELAY_MS"),
             _ => {}
         }
     }

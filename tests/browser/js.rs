@@ -332,7 +332,7 @@ async fn u6_straight_to_clickhouse_the_address_holds_user_and_token() {
 }
 
 #[wasm_bindgen_test]
-async fn s0_4_to_s0_12_each_post_function_tracks_its_event() {
+async fn s0_4_s0_5_s0_6_s0_7_s0_8_s0_9_s0_10_s0_11_s0_12_each_post_function_tracks_its_event() {
     let page = Page::new();
     let tally = Js::start_with(&page, "").await;
     let calls: Function = evaluate(

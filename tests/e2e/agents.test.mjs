@@ -78,6 +78,14 @@ test("bots are kept, and no query counts them", async () => {
   assert.equal((await (await fetch(url)).json()).data[0].views, 1);
 });
 
+test("a batch of a server's own is no bot's, whatever it calls itself", async () => {
+  const url = batchUrl(stack.site, { k: "sk_served" });
+  const body = eventBlock([{ entity_id: "batch" }]);
+  const headers = { "user-agent": "node" };
+  assert.equal((await fetch(url, { method: "POST", body, headers })).status, 202);
+  assert.deepEqual(await agentsOf("batch"), [["", "", "", ""]]);
+});
+
 test("events of a page are marked as its batches are, those of a server's own are not", async () => {
   const headers = { "user-agent": "curl/8.5.0" };
   const send = (key, entity_id) =>

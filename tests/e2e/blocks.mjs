@@ -27,6 +27,8 @@ const fixed = (bytes, write) => (value) => {
 const TYPES = {
   String: text,
   UInt32: fixed(4, (buffer, value) => buffer.writeUInt32LE(value)),
+  // Whole seconds.
+  DateTime: fixed(4, (buffer, value) => buffer.writeUInt32LE(value)),
   Int64: fixed(8, (buffer, value) => buffer.writeBigInt64LE(BigInt(value))),
   Float64: fixed(8, (buffer, value) => buffer.writeDoubleLE(value)),
   "DateTime64(3, 'UTC')": fixed(8, (buffer, value) => buffer.writeBigInt64LE(BigInt(value))),

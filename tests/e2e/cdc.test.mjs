@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { RECORDS } from "./debezium.mjs";
 import { answer, loseAnswer, pass, startStack } from "./harness.mjs";
 
 const RULES = readFileSync(new URL("../../worker/cdc.example.json", import.meta.url), "utf8");
@@ -183,6 +184,24 @@ test("tombstones, schema changes, markers, heartbeats and other tables are ignor
   assert.equal(sent.status, 202);
   assert.deepEqual([sent.body.taken, sent.body.ignored, sent.body.refused], [0, 7, []]);
   assert.equal(proxy.requests.length, from);
+});
+
+test("S2.11 S2.12 records of the connector's versions 1.2 to 3.0 become what the rules say", async () => {
+  for (let turn = 0; turn < 2; turn += 1) {
+    const { status, body } = await post(lines(...RECORDS.map(([, record]) => record)));
+    const taken = RECORDS.filter(([, , event]) => event).length;
+    const all = { now: body.now, taken, ignored: RECORDS.length - taken, refused: [] };
+    assert.deepEqual([status, body], [202, all]);
+  }
+  for (const [what, , event] of RECORDS.filter(([, , event]) => event)) {
+    const [entity, name, value] = event;
+    const found = await eventsOf(entity);
+    assert.deepEqual(
+      found.map(([name, , value]) => [name, value]),
+      [[name, value]],
+      what,
+    );
+  }
 });
 
 test("D13 delivered again, whole, in part and after a failure in the middle, each change counts once", async () => {

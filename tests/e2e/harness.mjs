@@ -98,22 +98,68 @@ function queries(server) {
   return { query, rows };
 }
 
+/** Between two looks at what waits, and looks until it counts as stuck: two minutes. */
+const SETTLED_POLL_MS = 20;
+const SETTLED_POLLS = 6_000;
+
 /**
  * Waits until no batch waits in the group-maker, so that ClickHouse has all that was accepted, by
- * asking; each answer is a look at the real thing. Gives what the shards say.
+ * asking; each answer is a look at the real thing. Gives what the shards say, each of which has to
+ * say it: one that does not start has settled nothing.
  */
 export async function settled(stack) {
-  for (;;) {
-    const { groups } = await (await fetch(new URL("/v1/health", stack.site))).json();
-    if (groups.every((shard) => shard.groups === 0 && shard.batches === 0)) return groups;
+  let groups;
+  for (let poll = 0; poll < SETTLED_POLLS; poll++) {
+    ({ groups } = await (await fetch(new URL("/v1/health", stack.site))).json());
+    const isSettled = ({ groups, batches }) => groups === 0 && batches === 0;
+    if (groups.length > 0 && groups.every(isSettled)) return groups;
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_POLL_MS));
   }
+  throw new Error(`never settled: ${JSON.stringify(groups)}`);
 }
 
-/** Runs one statement straight at ClickHouse, as `role` (of `server.users`); answers its text. */
-async function queryClickHouse(server, statement, { role = "admin", params = {} } = {}) {
+/** Posts a body; the answer's status, headers and JSON. */
+export async function post(url, body, headers = {}) {
+  const response = await fetch(url, { method: "POST", body, headers });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+/** Rows of one entity: in events, and as its totals and its hours count them. */
+export async function counted(stack, entityId) {
+  const one = async (sql) => {
+    const params = { id: entityId };
+    return (await stack.rows(`${sql} WHERE entity_id = {id:String}`, { params }))[0].n;
+  };
+  return {
+    events: await one("SELECT count() AS n FROM events"),
+    totals: await one("SELECT sum(rows) AS n FROM entity_totals"),
+    hours: await one("SELECT sum(rows) AS n FROM entity_hours"),
+  };
+}
+
+/** What {@link counted} gives when all three agree. */
+export const everywhere = (rows) => ({ events: rows, totals: rows, hours: rows });
+
+/** `Promise.withResolvers`, which Node 20 has not. */
+export function withResolvers() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+/**
+ * Runs one statement straight at ClickHouse, as `role` (of `server.users`), in another `database`
+ * and with further `settings` if need be; answers its text.
+ */
+async function queryClickHouse(
+  server,
+  statement,
+  { role = "admin", params = {}, database = server.database, settings = {} } = {},
+) {
   const url = new URL(server.clickhouse);
-  url.searchParams.set("database", server.database);
+  url.searchParams.set("database", database);
   url.searchParams.set("output_format_json_quote_64bit_integers", "0");
+  for (const [name, value] of Object.entries(settings)) url.searchParams.set(name, value);
   for (const [name, value] of Object.entries(params)) url.searchParams.set(`param_${name}`, value);
   const { user, password } = server.users[role];
   const answer = await fetch(url, {
@@ -175,11 +221,13 @@ export const holdUntil = (promise) => async (request, forward) => {
  * `proxy.next(...behaviours)` is for the requests to come, one each; `proxy.always(behaviour)`
  * for all others. `proxy.only` is a filter: what it refuses passes untouched. `proxy.requests`
  * holds `{ method, url, headers, body, status }` of all that the filter took, in order; `status`
- * is null when the caller got no answer. `await proxy.seen(n)` waits for the n-th of them.
+ * is null when the caller got no answer. `await proxy.seen(n)` waits for the n-th of them, and
+ * `await proxy.idle()` until none is under way any more, whoever waits for its answer.
  */
 export async function startProxy(scope, target) {
   const queue = [];
   const waiting = [];
+  const underWay = new Set();
   let always = pass;
   const proxy = {
     target,
@@ -192,6 +240,9 @@ export async function startProxy(scope, target) {
         waiting.push({ count, resolve });
         wake();
       }),
+    idle: async () => {
+      while (underWay.size) await Promise.allSettled(underWay);
+    },
   };
   const wake = () => {
     for (const { count, resolve } of waiting) {
@@ -209,7 +260,10 @@ export async function startProxy(scope, target) {
       wake();
     }
     const behaviour = taken ? (queue.shift() ?? always) : pass;
-    const reply = await behaviour(request, () => forward(proxy.target, request));
+    // In its turn, so that what a behaviour throws is met by the handler's own end alone.
+    const replying = (async () => behaviour(request, () => forward(proxy.target, request)))();
+    underWay.add(replying);
+    const reply = await replying.finally(() => underWay.delete(replying));
     if (!reply) return void incoming.socket.destroy();
     request.status = reply.status;
     outgoing.writeHead(reply.status, reply.headers).end(reply.body);
@@ -274,7 +328,7 @@ export async function launchChromium(scope) {
 }
 
 /** Listens on a free port below 32768: the kernel itself gives away those above. */
-async function listen(scope, handler) {
+export async function listen(scope, handler) {
   for (let tries = 0; tries < 100; tries += 1) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const server = createServer((incoming, outgoing) => {

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer, holdUntil, loseAnswer, refuse, serveOrigin, startProxy } from "./harness.mjs";
+import {
+  answer,
+  holdUntil,
+  loseAnswer,
+  refuse,
+  serveOrigin,
+  settled,
+  startProxy,
+  withResolvers,
+} from "./harness.mjs";
 
 async function target(t) {
   const { origin } = await serveOrigin(t, { pages: { "/": "served" } });
@@ -53,6 +62,36 @@ test("a held request goes on when it is let go", async (t) => {
   assert.equal(proxy.requests[0].status, null);
   letGo();
   assert.equal(await pending, "served");
+});
+
+test("the proxy is idle once nothing is under way, answered or not", async (t) => {
+  const proxy = await target(t);
+  const { promise, resolve: letGo } = withResolvers();
+  proxy.always(async (request, forward) => {
+    await promise;
+    return loseAnswer(request, forward);
+  });
+  const lost = assert.rejects(fetch(proxy.url));
+  await proxy.seen(1);
+  let isIdle = false;
+  const idle = proxy.idle().then(() => (isIdle = true));
+  await text(await target(t).then(({ url }) => url));
+  assert.equal(isIdle, false);
+  letGo();
+  await Promise.all([idle, lost]);
+  await proxy.idle();
+});
+
+test("what has no shards has not settled", async (t) => {
+  const healths = [[], [{ groups: 1, batches: 2 }], [{ shard: 0, problem: "none" }]];
+  const all = [...healths, [{ groups: 0, batches: 0 }]];
+  const proxy = await startProxy(t);
+  proxy.always(() => {
+    const groups = all.shift();
+    return { status: 200, headers: {}, body: JSON.stringify({ groups }) };
+  });
+  assert.deepEqual(await settled({ site: proxy.url }), [{ groups: 0, batches: 0 }]);
+  assert.equal(proxy.requests.length, 4);
 });
 
 test("what the filter leaves out passes untouched", async (t) => {

@@ -35,7 +35,7 @@ describe("cargo xtask migrate", () => {
     ]);
   });
 
-  test("S3.24 rollups made on a table in use by two runs at once miss and double nothing", async () => {
+  test("rollups made on a table in use by two runs at once miss and double nothing", async () => {
     // As an earlier version left it: events and two rollups, nothing recorded.
     await sql("CREATE DATABASE tallymark");
     for (const name of ["001_events", "002_entity_totals", "004_entity_hours"]) {

@@ -2,106 +2,20 @@
 // straight to ClickHouse, with answers that get lost on the way.
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { after, test } from "node:test";
 
-import {
-  answer,
-  launchChromium,
-  loseAnswer,
-  serveOrigin,
-  startProxy,
-  startStack,
-} from "./harness.mjs";
+import { startElsewhere, trackAndFlush, upTo } from "./elsewhere.mjs";
+import { answer, loseAnswer } from "./harness.mjs";
 
-const PACKAGE = fileURLToPath(new URL("../../pkg", import.meta.url));
+const elsewhere = await startElsewhere({ after }, { usual: "'self' 'wasm-unsafe-eval'" });
+const { stack, toWorker, toClickHouse, worker, straight, valuesOf } = elsewhere;
+const openPage = elsewhere.open;
+const origin = elsewhere.origins.usual;
 
-const scope = { after };
-/** In front of the worker and of ClickHouse: what the page sends passes here, and may get lost. */
-const toWorker = await startProxy(scope);
-const toClickHouse = await startProxy(scope);
-const csp = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  `connect-src 'self' ${toWorker.url} ${toClickHouse.url}`,
-];
-const { origin } = await serveOrigin(scope, {
-  folder: PACKAGE,
-  pages: { "/": "<!doctype html><title>Elsewhere</title>" },
-  headers: { "content-security-policy": csp.join("; ") },
-});
-// What is accepted is in ClickHouse then: no group in between.
-const stack = await startStack(scope, { origins: [origin], vars: { SINK: "direct" } });
-toWorker.target = stack.site;
-toClickHouse.target = stack.clickhouse;
-const browser = await launchChromium(scope);
-
-/** A page on the other origin whose `window.tally` is a tracker with these options. */
-async function openPage(t, options) {
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(error));
-  await page.goto(`${origin}/?utm_source=news&utm_campaign=autumn`);
-  await page.evaluate(async (options) => {
-    const { init } = await import("/index.js");
-    window.tally = init(options);
-  }, options);
-  return { page, problems };
-}
-
-const worker = () => ({ endpoint: toWorker.url, key: stack.key });
-
-const straight = () => ({
-  clickhouse: {
-    url: toClickHouse.url,
-    database: stack.database,
-    user: stack.users.page.user,
-    password: stack.users.page.password,
-    site: "elsewhere",
-  },
-});
-
-/** `rows` events on posts of this type, each with its own value; answers what `flush` said. */
-const trackAndFlush = (page, entityType, rows) =>
-  page.evaluate(
-    ({ entityType, rows }) => {
-      for (let value = 1; value <= rows; value++) {
-        window.tally.track("read", { entityType, entityId: `e${value % 3}`, value, words: value });
-      }
-      return window.tally.flush();
-    },
-    { entityType, rows },
-  );
-
-/** The values stored for a type, and that their rollups agree with them. */
-async function valuesOf(entityType) {
-  const params = { entityType };
-  const [raw] = await stack.rows(
-    "SELECT arraySort(groupArray(value)) AS found, count() AS rows, sum(value) AS sum," +
-      " uniqExact(page_id, seq) AS identities" +
-      " FROM events WHERE entity_type = {entityType:String}",
-    { params },
-  );
-  for (const rollup of ["entity_totals", "entity_hours"]) {
-    const [sums] = await stack.rows(
-      `SELECT sum(rows) AS rows, sum(value_sum) AS sum FROM ${rollup}` +
-        " WHERE entity_type = {entityType:String}",
-      { params },
-    );
-    assert.deepEqual(sums, { rows: raw.rows, sum: raw.sum }, rollup);
-  }
-  assert.equal(raw.identities, raw.rows, "each row has an identity of its own");
-  return raw.found;
-}
-
-const upTo = (last) => Array.from({ length: last }, (_, at) => at + 1);
-
-test("U7 U9 S4.9 from another origin under a strict CSP, events pass the worker without a preflight", async (t) => {
+test("U7 U9 from another origin under a strict CSP, events pass the worker without a preflight", async (t) => {
   const { page, problems } = await openPage(t, worker());
   const from = toWorker.requests.length;
-  assert.deepEqual(await trackAndFlush(page, "worker", 30), {
+  assert.deepEqual((await trackAndFlush(page, "worker", 30)).flushed, {
     ok: true,
     delivered: 30,
     dropped: 0,
@@ -138,7 +52,7 @@ test("U7 U9 S4.9 from another origin under a strict CSP, events pass the worker 
 
 test("U6 straight to ClickHouse from another origin, without a preflight and under the token", async (t) => {
   const { page, problems } = await openPage(t, straight());
-  assert.deepEqual(await trackAndFlush(page, "straight", 30), {
+  assert.deepEqual((await trackAndFlush(page, "straight", 30)).flushed, {
     ok: true,
     delivered: 30,
     dropped: 0,
@@ -166,7 +80,8 @@ for (const [way, options, proxy] of [
     const type = `lost-${way}`;
     const from = proxy().requests.length;
     proxy().next(loseAnswer, answer(500, "<html>trouble</html>"));
-    assert.deepEqual(await trackAndFlush(page, type, 20), { ok: true, delivered: 20, dropped: 0 });
+    const { flushed } = await trackAndFlush(page, type, 20);
+    assert.deepEqual(flushed, { ok: true, delivered: 20, dropped: 0 });
     assert.deepEqual(await valuesOf(type), upTo(20));
     const sent = proxy().requests.slice(from);
     assert.ok(sent.length >= 3, `${sent.length} requests`);
@@ -177,7 +92,7 @@ for (const [way, options, proxy] of [
 test("S1.2 U5 1,000 events at once leave as two batches of 500, in order", async (t) => {
   const { page } = await openPage(t, worker());
   const from = toWorker.requests.length;
-  assert.equal((await trackAndFlush(page, "thousand", 1_000)).delivered, 1_000);
+  assert.equal((await trackAndFlush(page, "thousand", 1_000)).flushed.delivered, 1_000);
   assert.deepEqual(await valuesOf("thousand"), upTo(1_000));
   assert.equal(toWorker.requests.length - from, 2);
   const [{ ordered }] = await stack.rows(
@@ -197,34 +112,64 @@ test("S1.13 events of the last moment arrive although the page is closed", async
   await page.close({ runBeforeUnload: true });
   const request = await arrived;
   assert.equal(new URL(request.url, origin).pathname, "/v1/batch");
-  await allStored("last", 50);
   assert.deepEqual(await valuesOf("last"), upTo(50));
 });
 
-/** Asks until the events and both rollups have that many rows: an insert reaches them in turn. */
-async function allStored(entityType, rows) {
-  const tables = ["events", "entity_totals", "entity_hours"].map(
-    (table) =>
-      `(SELECT ${table === "events" ? "count()" : "sum(rows)"} FROM ${table}` +
-      " WHERE entity_type = {entityType:String})",
-  );
-  for (;;) {
-    const [{ least }] = await stack.rows(`SELECT least(${tables.join()}) AS least`, {
-      params: { entityType },
-    });
-    if (least >= rows) return;
-  }
-}
-
 test("S1.11 a wrong key drops the batch and counts it by its code", async (t) => {
   const { page } = await openPage(t, { ...worker(), key: "pk_nobody" });
-  assert.deepEqual(await trackAndFlush(page, "nobody", 3), { ok: false, delivered: 0, dropped: 3 });
-  const { dropped } = await page.evaluate(() => window.tally.stats());
+  const { flushed, dropped } = await trackAndFlush(page, "nobody", 3);
+  assert.deepEqual(flushed, { ok: false, delivered: 0, dropped: 3 });
   assert.deepEqual(dropped, { refused_bad_key: 3 });
   assert.deepEqual(await valuesOf("nobody"), []);
 });
 
-test("S0.17 S0.23 U8 the page reads its own counts back by the queries", async (t) => {
+test("S1.12 with debug each batch is told on the console with its number of events", async (t) => {
+  const { page } = await openPage(t, { ...worker(), debug: true });
+  const lines = [];
+  page.on("console", (message) => {
+    const [text] = message.text().split(" {");
+    lines.push(`${message.type()}: ${text}`);
+  });
+  toWorker.next(answer(500, "<html>trouble</html>"));
+  await trackAndFlush(page, "told", 3);
+  // Beside what Chromium itself says of the failure.
+  const told = lines.filter((line) => line.includes("[tallymark]"));
+  assert.deepEqual(told, [
+    "debug: [tallymark] 3 events again",
+    "debug: [tallymark] 3 events accepted",
+  ]);
+});
+
+test("D12 ids of every width, UUIDs and texts are kept as they are, and times to the millisecond", async (t) => {
+  const { page } = await openPage(t, straight());
+  const uuid = "0190a2b4-0000-7000-8000-00000000000f";
+  const at = 1_795_435_200_123;
+  await page.evaluate(
+    ({ uuid, at }) => {
+      const ids = [-2147483648, 18446744073709551615n, uuid, "a slug/é"];
+      for (const [seconds, entityId] of ids.entries()) {
+        const occurredAt = at + 1_000 * seconds;
+        tally.track("read", { entityType: "wide", entityId, userId: entityId, occurredAt });
+      }
+      return tally.flush();
+    },
+    { uuid, at },
+  );
+  const found = await stack.rows(
+    "SELECT entity_id, user_id, toUnixTimestamp64Milli(occurred_at) AS at FROM events" +
+      " WHERE entity_type = 'wide' ORDER BY seq",
+  );
+  assert.deepEqual(
+    found,
+    ["-2147483648", "18446744073709551615", uuid, "a slug/é"].map((id, seconds) => ({
+      entity_id: id,
+      user_id: id,
+      at: at + 1_000 * seconds,
+    })),
+  );
+});
+
+test("S0.17 S0.23 S3.22 U8 the first query after a flush has what it delivered", async (t) => {
   const { page } = await openPage(t, worker());
   const answers = await page.evaluate(async () => {
     const { tally } = window;

@@ -8,7 +8,16 @@ import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { batchUrl, block, eventBlock, eventColumns, uuidV7 } from "./blocks.mjs";
 import * as packaged from "../../pkg-template/parts/queries.js";
-import { answer, holdUntil, loseAnswer, refuse, startStack } from "./harness.mjs";
+import {
+  answer,
+  counted,
+  holdUntil,
+  loseAnswer,
+  post,
+  refuse,
+  startStack,
+  withResolvers,
+} from "./harness.mjs";
 
 const ORIGIN = "https://bound.test";
 const HOUR = 3_600_000;
@@ -27,12 +36,6 @@ const stack = await startStack(
 );
 const { proxy, rows } = stack;
 
-/** Posts a body; the answer's status, headers and JSON. */
-async function post(url, body, headers = {}) {
-  const response = await fetch(url, { method: "POST", body, headers });
-  return { status: response.status, headers: response.headers, body: await response.json() };
-}
-
 const send = (events, parameters, headers) =>
   post(batchUrl(stack.site, parameters), eventBlock(events), headers);
 
@@ -43,24 +46,6 @@ async function ask(name, params, headers = {}) {
     url.searchParams.set(key, value);
   }
   return (await fetch(url, { headers })).json();
-}
-
-/** Rows in events and in both rollups for one entity. */
-async function counted(entityId) {
-  const params = { id: entityId };
-  const [{ events }] = await rows(
-    "SELECT count() AS events FROM events WHERE entity_id = {id:String}",
-    { params },
-  );
-  const [{ totals }] = await rows(
-    "SELECT sum(rows) AS totals FROM entity_totals WHERE entity_id = {id:String}",
-    { params },
-  );
-  const [{ hours }] = await rows(
-    "SELECT sum(rows) AS hours FROM entity_hours WHERE entity_id = {id:String}",
-    { params },
-  );
-  return { events, totals, hours };
 }
 
 /** Posts `body` as one chunk under a content length of 5; the answer's status. */
@@ -127,14 +112,30 @@ describe("a batch", () => {
       answers.map(({ status }) => status),
       [202, 202, 202],
     );
-    assert.deepEqual(await counted("again"), { events: 3, totals: 3, hours: 3 });
+    assert.deepEqual(await counted(stack, "again"), { events: 3, totals: 3, hours: 3 });
+  });
+
+  test("D13 other bytes under an id that was taken count nothing: the first stay", async () => {
+    for (const [age, known] of [
+      [0, false],
+      [120_000, true],
+    ]) {
+      const url = batchUrl(stack.site, { id: uuidV7(Date.now() - age) });
+      const send = (rows, entity_id) => post(url, eventBlock(times(rows, { entity_id })));
+      await send(3, `first ${age}`);
+      const { status, body } = await send(5, `second ${age}`);
+      // Young ids are not looked up: their token drops the second.
+      assert.deepEqual([status, body.known], [202, known]);
+      assert.deepEqual(await counted(stack, `first ${age}`), { events: 3, totals: 3, hours: 3 });
+      assert.deepEqual(await counted(stack, `second ${age}`), { events: 0, totals: 0, hours: 0 });
+    }
   });
 
   test("D13 two batches of equal rows both count", async () => {
     const body = eventBlock([{ entity_id: "equal" }]);
     await post(batchUrl(stack.site), body);
     await post(batchUrl(stack.site), body);
-    assert.deepEqual(await counted("equal"), { events: 2, totals: 2, hours: 2 });
+    assert.deepEqual(await counted(stack, "equal"), { events: 2, totals: 2, hours: 2 });
   });
 
   test("D13 whose answer was lost is stored once by its retry", async () => {
@@ -144,7 +145,7 @@ describe("a batch", () => {
     const first = await post(url, body);
     assert.deepEqual([first.status, first.body.code], [503, "busy"]);
     assert.equal((await post(url, body)).status, 202);
-    assert.deepEqual(await counted("lost"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "lost"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("D13 older than a minute is looked up by its id before it is inserted", async () => {
@@ -156,7 +157,7 @@ describe("a batch", () => {
     const asked = proxy.requests.slice(before).map(({ url }) => /SELECT|INSERT/.exec(url)[0]);
     // The second insert is dropped by its token; without it, a view that had failed would stay so.
     assert.deepEqual(asked, ["SELECT", "INSERT", "SELECT", "INSERT"]);
-    assert.deepEqual(await counted("older"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "older"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("D13 known for long is not inserted again, however old the ids are that came since", async () => {
@@ -173,7 +174,7 @@ describe("a batch", () => {
     assert.deepEqual((await post(url, body)).body.known, true);
     const asked = proxy.requests.slice(before).map(({ url }) => /SELECT|INSERT/.exec(url)[0]);
     assert.deepEqual(asked, ["SELECT"]);
-    assert.deepEqual(await counted("forgotten"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "forgotten"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("D13 older than a minute is counted although a view failed at its first try", async () => {
@@ -184,19 +185,19 @@ describe("a batch", () => {
     await stack.query("ALTER TABLE entity_totals DROP CONSTRAINT broken");
     assert.deepEqual([first.status, first.body.code], [503, "busy"]);
     assert.deepEqual((await post(url, body)).body.known, true);
-    assert.deepEqual(await counted("uncounted"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "uncounted"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("comes as gzip too", async () => {
     const sent = await post(batchUrl(stack.site), gzipSync(eventBlock([{ entity_id: "gzip" }])));
     assert.equal(sent.status, 202);
-    assert.deepEqual(await counted("gzip"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "gzip"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("of more rows than one block of its container holds is stored whole", async () => {
     const body = eventBlock(times(3_000, { entity_id: "large", occurred_at: Date.now() }));
     assert.equal((await post(batchUrl(stack.site), gzipSync(body))).status, 202);
-    assert.deepEqual(await counted("large"), { events: 3_000, totals: 3_000, hours: 3_000 });
+    assert.deepEqual(await counted(stack, "large"), { events: 3_000, totals: 3_000, hours: 3_000 });
   });
 
   test("from a listed origin is taken", async () => {
@@ -247,14 +248,14 @@ describe("a refused batch leaves nothing behind:", () => {
       const sent = await post(batchUrl(stack.site, parameters), body);
       assert.deepEqual([sent.status, sent.body.code], [status, code]);
       assert.equal(sent.headers.get("access-control-allow-origin"), "*");
-      assert.deepEqual(await counted("refused"), { events: 0, totals: 0, hours: 0 });
+      assert.deepEqual(await counted(stack, "refused"), { events: 0, totals: 0, hours: 0 });
     });
   }
 
   test("a wrong origin is 403 bad_origin", async () => {
     const sent = await send([view()], { k: "pk_bound" }, { origin: "https://other.test" });
     assert.deepEqual([sent.status, sent.body.code], [403, "bad_origin"]);
-    assert.deepEqual(await counted("refused"), { events: 0, totals: 0, hours: 0 });
+    assert.deepEqual(await counted(stack, "refused"), { events: 0, totals: 0, hours: 0 });
   });
 
   test("row and column of a bad value are told", async () => {
@@ -296,25 +297,25 @@ describe("trouble behind the worker", () => {
   test("ClickHouse down is 503 busy and nothing is stored", async () => {
     proxy.next(refuse);
     await busy("down");
-    assert.deepEqual(await counted("down"), { events: 0, totals: 0, hours: 0 });
+    assert.deepEqual(await counted(stack, "down"), { events: 0, totals: 0, hours: 0 });
   });
 
   test("ClickHouse slow is 503 busy, and the retry counts once", async () => {
     const url = batchUrl(stack.site);
     const body = eventBlock([{ entity_id: "slow" }]);
-    const { promise: told, resolve: tell } = Promise.withResolvers?.() ?? withResolvers();
+    const { promise: told, resolve: tell } = withResolvers();
     proxy.next(holdUntil(told));
     const sent = await post(url, body);
     assert.deepEqual([sent.status, sent.body.code], [503, "busy"]);
     tell();
     assert.equal((await post(url, body)).status, 202);
-    assert.deepEqual(await counted("slow"), { events: 1, totals: 1, hours: 1 });
+    assert.deepEqual(await counted(stack, "slow"), { events: 1, totals: 1, hours: 1 });
   });
 
   test("a portal's 200 in between accepts nothing", async () => {
     proxy.next(answer(200, "<html>Log in</html>"));
     await busy("portal");
-    assert.deepEqual(await counted("portal"), { events: 0, totals: 0, hours: 0 });
+    assert.deepEqual(await counted(stack, "portal"), { events: 0, totals: 0, hours: 0 });
   });
 
   test("too many parts is 503 busy", async () => {
@@ -525,9 +526,3 @@ describe("named queries", () => {
     assert.deepEqual([groups.length, groups[0].known_in_memory], [1, 0]);
   });
 });
-
-function withResolvers() {
-  let resolve;
-  const promise = new Promise((settle) => (resolve = settle));
-  return { promise, resolve };
-}

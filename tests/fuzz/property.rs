@@ -8,6 +8,7 @@ pub mod json;
 #[allow(dead_code, reason = "nothing is written here")]
 #[path = "../native/naive.rs"]
 mod naive;
+pub mod parsers;
 #[path = "../native/twin.rs"]
 mod twin;
 

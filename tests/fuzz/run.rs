@@ -38,6 +38,9 @@ fn what_clickhouse_and_we_write_holds() {
     for (_, body) in bodies() {
         tallymark_fuzz::json::holds(&body);
     }
+    URLS.iter().for_each(|text| tallymark_fuzz::parsers::url_holds(text.as_bytes()));
+    TOKENS.iter().for_each(|text| tallymark_fuzz::parsers::token_holds(text.as_bytes()));
+    RULES.iter().for_each(|text| tallymark_fuzz::parsers::rules_hold(text.as_bytes()));
 }
 
 #[test]
@@ -48,6 +51,21 @@ fn the_block_checker_holds_for_whatever_the_fuzzer_draws() {
 #[test]
 fn the_json_parser_holds_for_whatever_the_fuzzer_draws() {
     holds_for_whatever_is_drawn("events", bodies());
+}
+
+#[test]
+fn the_url_parser_holds_for_whatever_the_fuzzer_draws() {
+    holds_for_whatever_is_drawn("url", texts(URLS));
+}
+
+#[test]
+fn the_token_parser_holds_for_whatever_the_fuzzer_draws() {
+    holds_for_whatever_is_drawn("token", texts(TOKENS));
+}
+
+#[test]
+fn the_rules_parser_holds_for_whatever_the_fuzzer_draws() {
+    holds_for_whatever_is_drawn("rules", texts(RULES));
 }
 
 fn holds_for_whatever_is_drawn(target: &str, seeds: Vec<(String, Vec<u8>)>) {
@@ -75,6 +93,28 @@ fn rows_that_move_up_are_found() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "the fuzzer missed the planted bug:\n{told}");
     assert!(told.contains("a row lost its place"), "{told}");
+}
+
+#[test]
+fn a_bad_escape_that_swallows_what_follows_is_found() {
+    finds_planted("url", texts(URLS), "the twins disagree: a parameter");
+}
+
+#[test]
+fn a_token_of_two_spellings_is_found() {
+    finds_planted("token", texts(TOKENS), "a changed token is taken");
+}
+
+#[test]
+fn a_rule_of_no_table_is_found() {
+    finds_planted("rules", texts(RULES), "a rule of no table is taken");
+}
+
+fn finds_planted(target: &str, seeds: Vec<(String, Vec<u8>)>, message: &str) {
+    let output = fuzz("--cfg planted_bug", "planted", target, seeds);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "the fuzzer missed the planted bug:\n{told}");
+    assert!(told.contains(message), "{told}");
 }
 
 /// Builds the target with these further flags and runs it over a fresh copy of the seeds.
@@ -142,6 +182,31 @@ fn bodies() -> Vec<(String, Vec<u8>)> {
         ("tombstone", r#"{"schema":null,"payload":null}"#.into()),
     ];
     bodies.map(|(name, body)| (name.to_owned(), body.into_bytes())).into()
+}
+
+const URLS: &[&str] = &[
+    "https://edge.test/v1/batch?v=1&k=pk_open&t=events&id=01a20846-fe00-7000-8000-000000000001",
+    "https://edge.test/v1/query/summary?id=%C3%A4+b%26&id=2#x",
+    "http://127.0.0.1:8787",
+];
+
+const TOKENS: &[&str] = &[
+    r#"{"site":"demo","queries":["summary"],"ids":["42"],"exp":1795435201}"#,
+    r#"{"site":"demo","queries":[],"exp":1795435199}"#,
+    "tt1.e30.e30",
+];
+
+const RULES: &[&str] = &[
+    include_str!("../../worker/cdc.example.json"),
+    r#"[{"table":"a.b","on":["create","delete","read"],"changed":[],"event":{"name":"a","entity_id":{"column":"id"},"value":{"delta":"n"}}}]"#,
+    r#"[{"table":"a.b","on":["update"],"changed":["n"],"event":{"name":{"column":"s"},"occurred_at":{"column":"t","unit":"us"},"properties":{"p":true}}}]"#,
+    "[]",
+];
+
+/// Each of these texts under its place in the list.
+fn texts(list: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let named = |(at, text): (usize, &&str)| (format!("seed_{at}"), text.as_bytes().to_vec());
+    list.iter().enumerate().map(named).collect()
 }
 
 /// What to begin with: ClickHouse's bytes and ours.

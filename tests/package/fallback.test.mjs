@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, mock, test } from "node:test";
+import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
@@ -49,7 +50,7 @@ function tracker(options) {
       }),
   });
   const config = { ...OPTIONS, onBatch: (batch) => told.push(batch), ...options };
-  const tally = start(config, queue, pack, send, placeOf);
+  const tally = start(config, queue, pack, send, placeOf, addressOf);
   const track = (rows, fields) => {
     for (let row = 0; row < rows; row++) queue.calls.push(Date.now(), "view", fields);
     tally.drain();
@@ -102,7 +103,8 @@ describe("a batch leaves", () => {
     }
     assert.ok(requests.every(({ bytes }) => bytes <= 1_000));
     const seqs = requests.flatMap(({ lines }) => lines.map(({ seq }) => seq));
-    assert.deepEqual(seqs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    // The invalid one is told along with the last.
+    assert.deepEqual(seqs, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert.deepEqual(tally.stats().dropped, { invalid: 1 });
   });
 
@@ -130,7 +132,8 @@ describe("a batch leaves", () => {
     assert.deepEqual(parameters, { k: "pk", t: "events", at: `${NOW}` });
     assert.match(id, /^01a20846-fe00-7[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.equal(keepalive, true);
-    const [first, second, third] = lines;
+    const [first, second, third, told] = lines;
+    assert.deepEqual([told.name, told.entity_type, told.value], ["$dropped", "invalid", 1]);
     assert.deepEqual(first, {
       name: "view",
       entity_type: "post",
@@ -307,6 +310,23 @@ describe("after a failure", () => {
     assert.deepEqual([tally.queueLength(), tally.stats().delivered], [0, 2]);
   });
 
+  test("the breaker holds against a flush after eight failures, until an answer counts", () => {
+    const { tally, requests, track } = tracker();
+    track(1);
+    for (let failures = 1; failures <= 8; failures++) {
+      tally.flush();
+      assert.equal(requests.length, failures);
+      requests.at(-1).answer(500);
+    }
+    tally.flush();
+    assert.equal(requests.length, 8, "it waits for the backoff");
+    pass(30_000);
+    requests[8].accept();
+    track(1);
+    tally.flush();
+    assert.equal(requests.length, 10);
+  });
+
   test("a batch that is a day old is dropped", () => {
     const { tally, requests, track } = tracker();
     track(1);
@@ -316,6 +336,116 @@ describe("after a failure", () => {
     mock.timers.setTime(NOW + 86_400_001);
     pass(500);
     assert.deepEqual([requests.length, tally.stats().dropped], [1, { too_old: 1 }]);
+  });
+});
+
+describe("onFailure", () => {
+  /** Fails the next try, whenever it comes. */
+  const failNext = ({ requests }) => {
+    pass(60_000);
+    requests.at(-1).answer(500);
+  };
+
+  test("D9 S1.11 discard drops a batch after its own three tries, and no other", async () => {
+    const it = tracker({ onFailure: "discard" });
+    it.track(3);
+    const flushed = it.tally.flush();
+    it.requests[0].answer(500);
+    it.track(2);
+    failNext(it);
+    assert.deepEqual(it.tally.stats().dropped, {});
+    failNext(it);
+    assert.deepEqual(await flushed, { ok: false, delivered: 0, dropped: 3 });
+    const { dropped, waiting } = it.tally.stats();
+    assert.deepEqual([dropped, waiting], [{ discarded: 3 }, 2]);
+    const outcomes = it.told.map(({ outcome, code }) => [outcome, code]);
+    assert.deepEqual(outcomes, [
+      ["again", undefined],
+      ["again", undefined],
+      ["refused", "discarded"],
+    ]);
+  });
+
+  test("D9 S4.20 requeue, and persist without storage, keep a batch through 20 failures", () => {
+    for (const onFailure of ["requeue", "persist"]) {
+      const it = tracker({ onFailure });
+      it.track(3);
+      for (let tries = 0; tries < 20; tries++) failNext(it);
+      pass(60_000);
+      it.requests.at(-1).accept();
+      const { delivered, dropped } = it.tally.stats();
+      assert.deepEqual([it.requests.length, delivered, dropped], [21, 3, {}]);
+    }
+  });
+});
+
+describe("leaving", () => {
+  /** As `visibilitychange` does it in a browser; `leave()` hides the page. */
+  function page(t) {
+    const hears = {};
+    globalThis.document = {
+      addEventListener: (name, hear) => (hears[name] = hear),
+      visibilityState: "hidden",
+    };
+    t.after(() => delete globalThis.document);
+    return { leave: () => hears.visibilitychange() };
+  }
+
+  test("S1.13 sends nine batches at once, and of a tenth nothing is lost", (t) => {
+    const { leave } = page(t);
+    const { tally, requests, track } = tracker({ maxRows: 1 });
+    track(10);
+    assert.equal(requests.length, 2);
+    leave();
+    assert.deepEqual(
+      requests.map(({ keepalive }) => keepalive),
+      Array(9).fill(true),
+    );
+    requests[0].accept();
+    assert.equal(requests.length, 9, "two at once again, once it has left");
+    for (const request of requests.slice(1)) request.accept();
+    requests[9].accept();
+    assert.equal(tally.stats().delivered, 10);
+  });
+
+  test("sends what outlives the page, the small ones before a large one", (t) => {
+    const { leave } = page(t);
+    const { requests, track } = tracker({ maxRows: 1, maxBytes: 100_000 });
+    const texts = (bytes) => ({ a: "x".repeat(bytes), b: "x".repeat(bytes) });
+    track(1, texts(14_000));
+    track(1, texts(1));
+    track(1, texts(16_000));
+    track(1, texts(1));
+    leave();
+    assert.deepEqual(
+      requests.map(({ lines, keepalive }) => [lines[0].seq, keepalive]),
+      [
+        [0, true],
+        [1, true],
+        [3, true],
+      ],
+    );
+  });
+
+  test("leaves what is too large to outlive the page to the page, if it lives on", (t) => {
+    const { leave } = page(t);
+    const { requests, track } = tracker({ maxRows: 3, maxBytes: 100_000 });
+    track(3, { text: "x".repeat(30_000) });
+    requests[0].answer(500);
+    leave();
+    assert.equal(requests.length, 1);
+    pass(1);
+    assert.deepEqual([requests.length, requests[1].keepalive], [2, false]);
+  });
+
+  test("tries more than one batch although the receiver is away: there is no journal", (t) => {
+    const { leave } = page(t);
+    const { requests, track } = tracker({ maxRows: 1 });
+    track(3);
+    requests[0].answer(500);
+    requests[1].answer(500);
+    leave();
+    assert.equal(requests.length, 5);
   });
 });
 
@@ -330,6 +460,26 @@ describe("limits", () => {
     requests[0].accept();
     requests[1].accept();
     assert.equal(tally.queueLength(), 0);
+  });
+
+  test("S4.17 D10 a batch that comes back is trimmed at once", () => {
+    const { tally, requests, track } = tracker({ maxRows: 20, maxWaitingRows: 30 });
+    track(20);
+    track(15);
+    assert.equal(tally.queueLength(), 35, "what is in flight cannot be taken back");
+    requests[0].answer(500);
+    assert.deepEqual(tally.stats().dropped, { queue_full: 20 });
+    assert.equal(tally.queueLength(), 15);
+  });
+
+  test("S1.11 above 8,000,000 bytes the oldest batch that is not in flight goes", () => {
+    const { tally, requests, track } = tracker({ maxRows: 1, maxBytes: 1_000_000 });
+    const text = "x".repeat(32_000);
+    while (!tally.stats().dropped.queue_full) track(1, { text });
+    // Each batch is as large as the first; the two in flight stay.
+    const { bytes } = requests[0];
+    const fit = Math.floor(8_000_000 / bytes);
+    assert.deepEqual([requests.length, tally.stats().waiting], [2, fit]);
   });
 
   test("calls that the queue let go are counted", () => {
@@ -374,6 +524,46 @@ describe("limits", () => {
   });
 });
 
+describe("what was dropped is told to the table", () => {
+  /** The events of this name, of all requests. */
+  const told = (requests) =>
+    requests
+      .flatMap(({ lines }) => lines)
+      .filter(({ name }) => name === "$dropped")
+      .map(({ entity_type, value, seq }) => [entity_type, value, seq]);
+
+  test("along with the page's next events, as the page's running totals", () => {
+    const { tally, requests, queue, track } = tracker();
+    queue.calls.push(NOW, "", {}, NOW, "", {});
+    tally.drain();
+    tally.flush();
+    assert.deepEqual(requests, [], "by itself it would drop and tell for ever");
+    track(1);
+    queue.shed = 1_000;
+    track(1);
+    track(1);
+    queue.calls.push(NOW, "", {});
+    tally.drain();
+    track(1);
+    tally.flush();
+    assert.deepEqual(told(requests), [
+      ["invalid", 2, 1],
+      ["queue_full", 1_000, 4],
+      ["invalid", 3, 6],
+    ]);
+  });
+
+  test("by its reason when the receiver refused it", async () => {
+    const { tally, requests, track } = tracker();
+    track(3);
+    tally.flush();
+    requests[0].answer(401, '{"code":"bad_key","message":""}');
+    track(1);
+    tally.flush();
+    assert.deepEqual(told(requests), [["refused_bad_key", 3, 4]]);
+  });
+});
+
 test("stats have the shape and the meaning of the engine's", async () => {
   const { tally, queue, requests, track } = tracker({
     beforeSend: ({ name }) => name !== "no" && { name },
@@ -386,13 +576,14 @@ test("stats have the shape and the meaning of the engine's", async () => {
   requests[0].answer(500);
   pass(500);
   requests[1].accept();
-  assert.deepEqual(await flushed, { ok: true, delivered: 3, dropped: 0 });
+  // The fourth tells what was dropped.
+  assert.deepEqual(await flushed, { ok: true, delivered: 4, dropped: 0 });
   assert.deepEqual(tally.stats(), {
     engine: "fallback",
     storage: "memory",
-    tracked: 4,
-    sent: 3,
-    delivered: 3,
+    tracked: 5,
+    sent: 4,
+    delivered: 4,
     waiting: 0,
     stored: 0,
     dropped: { before_send: 1 },

@@ -1,23 +1,19 @@
 // The package as its users get it: packed, installed from the tarball, imported and used.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { consume, pack, runNode } from "./packed.mjs";
 
-const PACKAGE = fileURLToPath(new URL("../../pkg", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "tallymark-package-"));
-after(() => rmSync(folder, { recursive: true }));
-
-const npm = (...args) => execFileSync("npm", args, { cwd: folder, encoding: "utf8" });
-const [packed] = JSON.parse(npm("pack", PACKAGE, "--json"));
-writeFileSync(join(folder, "package.json"), '{"private":true,"type":"module"}');
-npm("install", "--offline", "--no-audit", "--no-fund", join(folder, packed.filename));
+const tarball = pack({ after });
+const { packed } = tarball;
+const folder = consume(tarball, "consumer");
+const installed = join(folder, "node_modules/tallymark");
 
 /** Runs a script in the folder that has the package installed; what it prints, as JSON. */
 function run(script, ...args) {
@@ -36,27 +32,96 @@ test("the tarball holds what the exports name, the types and the licence, and no
     "fallback-*.js",
     "index.d.ts",
     "index.js",
+    "inline/chunk-*.js",
+    "inline/engine-*.js",
+    "inline/fallback-*.js",
+    "inline/index.d.ts",
+    "inline/index.js",
+    "inline/queries-*.js",
+    "inline/tallymark_bg-*.js",
+    "node/engine-*.js",
+    "node/fallback-*.js",
+    "node/index.js",
+    "node/people.js",
+    "node/queries-*.js",
+    "observe-*.js",
     "package.json",
+    "people.d.ts",
+    "people.js",
     "queries-*.js",
     "queries.d.ts",
+    "snippet.d.ts",
+    "snippet.js",
     "split-*.js",
     "tallymark_bg.wasm",
+    "tallymark_observe_bg.wasm",
     "tallymark_split_bg.wasm",
+    "tallymark_visit_bg.wasm",
+    "test/index.d.ts",
+    "test/index.js",
+    "watch-*.js",
+    "worker/engine-*.js",
+    "worker/fallback-*.js",
+    "worker/index.js",
+    "worker/people.js",
+    "worker/queries-*.js",
   ]);
 });
 
-test("importing it on a server touches no global and starts nothing", () => {
-  const { exports, added } = run(`
-    const before = new Set(Reflect.ownKeys(globalThis));
-    const exports = Object.keys(await import("tallymark"));
-    const added = Reflect.ownKeys(globalThis).filter((key) => !before.has(key)).map(String);
-    console.log(JSON.stringify({ exports, added }));
-  `);
-  assert.deepEqual(exports, ["init"]);
-  assert.deepEqual(added, []);
+/** What importing each file touches, told by its own global object. */
+const imported = (...files) =>
+  runNode(installed, [
+    "--no-warnings",
+    "--experimental-vm-modules",
+    fileURLToPath(new URL("import.mjs", import.meta.url)),
+    ...files,
+  ]);
+
+test("importing an entry reads no global, changes none and starts nothing", async () => {
+  const untouched = (...exports) => ({ exports, touched: [] });
+  const init = untouched("init");
+  const kit = ["answer", "late", "lostAnswer", "makeKit", "makeReceiver", "noAnswer", "pass"];
+  const entries = ["index.js", "inline/index.js", "node/index.js", "worker/index.js"];
+  assert.deepEqual(await imported(...entries, "test/index.js"), {
+    "index.js": init,
+    "inline/index.js": init,
+    "node/index.js": init,
+    "worker/index.js": init,
+    "test/index.js": untouched(...kit),
+  });
 });
 
-test("S1.14 S4.9 U1 installed in Node, it posts one batch of what was tracked", async () => {
+test("the snippet looks whether it is in a document, and does nothing where it is not", async () => {
+  assert.deepEqual(await imported("snippet.js"), {
+    "snippet.js": { exports: [], touched: ["read document"] },
+  });
+});
+
+test("an import that touches something is found", async () => {
+  const file = join(folder, "touches.mjs");
+  writeFileSync(file, "export const seen = typeof document; globalThis.tally = 1; setTimeout;");
+  assert.deepEqual((await imported(file))[file].touched, [
+    "read document",
+    "read tally",
+    "changed tally",
+    "read setTimeout",
+  ]);
+});
+
+test("each runtime is given the entry that is made for it", async () => {
+  const script = 'console.log(JSON.stringify(import.meta.resolve("tallymark")))';
+  writeFileSync(join(folder, "where.mjs"), script);
+  const where = async (...conditions) =>
+    (await runNode(folder, [...conditions.map((name) => `--conditions=${name}`), "where.mjs"]))
+      .split("/node_modules/tallymark/")
+      .at(-1);
+  assert.equal(await where(), "node/index.js");
+  // As wrangler asks; Node adds its own condition, which comes behind.
+  assert.equal(await where("workerd", "worker", "browser"), "worker/index.js");
+  assert.equal(await where("worker", "browser"), "worker/index.js");
+});
+
+test("S1.14 U1 installed in Node, it posts one batch of what was tracked", async () => {
   const requests = [];
   const server = createServer(async (incoming, outgoing) => {
     const chunks = [];
@@ -79,7 +144,6 @@ test("S1.14 S4.9 U1 installed in Node, it posts one batch of what was tracked", 
     `;
     writeFileSync(join(folder, "consumer.mjs"), script);
     // Not execFileSync: this process has to answer meanwhile.
-    const { spawn } = await import("node:child_process");
     const child = spawn(process.execPath, ["consumer.mjs", `http://127.0.0.1:${port}`], {
       cwd: folder,
       stdio: ["ignore", "pipe", "inherit"],
@@ -123,17 +187,27 @@ test("an option that is wrong is named by the one error that init throws", () =>
   }
 });
 
-test("every method that the types declare is there", () => {
-  const types = readFileSync(join(folder, "node_modules/tallymark/index.d.ts"), "utf8");
-  const [, body] = /export interface Tally\b[^{]*\{([\s\S]*?)\n\}/.exec(types);
-  const declared = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\b[^\n]*[(:]/gm)].map(
-    ([, name]) => name,
-  );
-  const methods = run(`
-    import { init } from "tallymark";
+/** The methods that the types of an interface declare. */
+function declaredBy(file, name) {
+  const types = readFileSync(join(folder, "node_modules/tallymark", file), "utf8");
+  const [, body] = new RegExp(`export interface ${name}\\b[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(types);
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\b[^\n]*[<(:]/gm)].map(([, name]) => name);
+}
+
+/** The methods of a tracker of that entry, at `path` in it. */
+const methodsOf = (entry, path) =>
+  run(`
+    import { init } from "${entry}";
     const tally = init({ endpoint: "http://127.0.0.1:9", key: "k" });
-    console.log(JSON.stringify(Object.keys(tally)));
+    console.log(JSON.stringify(Object.keys(tally${path})));
     process.exit();
-  `);
-  assert.deepEqual([...new Set(declared)].sort(), methods.sort());
+  `).sort();
+
+test("every method that the types declare is there", () => {
+  const usual = declaredBy("index.d.ts", "Tally");
+  assert.deepEqual([...new Set(usual)].sort(), methodsOf("tallymark", ""));
+  const people = [...usual, ...declaredBy("people.d.ts", "People")];
+  assert.deepEqual([...new Set(people)].sort(), methodsOf("tallymark/people", ""));
+  const users = declaredBy("people.d.ts", "Users");
+  assert.deepEqual([...new Set(users)].sort(), methodsOf("tallymark/people", ".users"));
 });

@@ -27,24 +27,36 @@ function withImports(file, found = new Set()) {
 export const sum = (files) => [...files].reduce((bytes, file) => bytes + brotliBytes(file), 0);
 
 const entry = JSON.parse(read("package.json")).exports["."].default.slice(2);
-const files = readdirSync(PKG);
+const SNIPPET = "snippet.js";
+// What lies in a folder is for bundlers, Node and workers.
+const files = readdirSync(PKG).filter((file) => file !== SNIPPET);
 const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
 // Fetched at the first query, or when a receiver finds a batch too large.
 const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
+// The entry in place of the usual one where a site knows people; its engine is the visits'.
+const isPeople = (file) => file === "people.js";
 // Fetched when they are turned on: the engine in place of the usual one.
-const isObserver = (file) => /^(observe|visit|tallymark_visit|tallymark_observe)/.test(file);
+const isObserver = (file) => /^(observe|watch|visit|tallymark_visit|tallymark_observe)/.test(file);
 const isReplaced = (file) => file === "tallymark_bg.wasm";
 // Fetched only where WebAssembly is refused, and then instead of it: no page has both.
 const isFallback = (file) => /^fallback/.test(file);
 
-const usual = scripts.filter((file) => !isOnDemand(file) && !isFallback(file));
+const usual = scripts.filter((file) => !isOnDemand(file) && !isFallback(file) && !isPeople(file));
 const all = [...usual, ...wasm.filter((file) => !isOnDemand(file))];
 
 /** The files of each stage; a later one holds the earlier one's. */
 export const stages = {
+  snippet: [SNIPPET],
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
-  everything: all.filter((file) => !isReplaced(file)),
+  everything: all.filter((file) => !isReplaced(file) && !/^watch/.test(file)),
+  people: [
+    "people.js",
+    ...all.filter(
+      (file) =>
+        file !== entry && !isReplaced(file) && !/^(observe|watch|tallymark_observe)/.test(file),
+    ),
+  ],
   withoutWasm: [...usual.filter((file) => !isObserver(file)), ...scripts.filter(isFallback)],
 };

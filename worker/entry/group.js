@@ -3,6 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { GroupShard, Worker } from "#glue";
+import { instance, replaceAfter } from "./instance.js";
 import { Rows } from "./storage.js";
 import { post } from "./upstream.js";
 
@@ -57,9 +58,19 @@ class Maker {
     this.env = env;
     this.calls = new Map();
     this.nextCall = 0;
+    this.made = instance();
   }
 
   async start() {
+    try {
+      await this.open();
+    } catch (error) {
+      replaceAfter(error, this.made);
+      throw error;
+    }
+  }
+
+  async open() {
     this.rows = new Rows(this.ctx.storage);
     this.shard = new GroupShard(new Worker(this.env, crypto.getRandomValues(new Uint32Array(8))));
     const own = this.rows.shards();
@@ -91,7 +102,7 @@ class Maker {
   }
 
   status() {
-    return this.problem ?? this.shard.status(...clocks());
+    return this.problem ?? this.guarded(() => this.shard.status(...clocks()));
   }
 
   async admin(action, group) {
@@ -102,15 +113,23 @@ class Maker {
     return found ? new Uint8Array() : undefined;
   }
 
-  // Tells the core what happened, then does what it says until it wants to be woken. What breaks
-  // here may leave storage and memory apart, and only a start brings them together.
+  // Tells the core what happened, then does what it says until it wants to be woken.
   tell(what, ...args) {
-    try {
+    return this.guarded(() => {
       const told = this.shard[what](...clocks(), ...args);
       this.run();
       return told;
+    });
+  }
+
+  // What breaks here may leave storage and memory apart, and only a start brings them together. So
+  // does a trap elsewhere in the isolate: the shard went with the instance that it was made in.
+  guarded(call) {
+    try {
+      return call();
     } catch (error) {
       console.error(`tallymark: ${error?.stack ?? error}`);
+      replaceAfter(error, this.made);
       return this.restart();
     }
   }

@@ -1,63 +1,75 @@
 // The worker's entry: it awaits, the core decides. Each step that the core gives has one effect
 // here, and its result goes back for the next step.
 
-import { Exchange, Worker, initSync } from "#glue";
-import module from "./tallymark_worker_bg.wasm";
+import { Exchange, Worker } from "#glue";
 import { agentOf } from "./agent.js";
 import { readAll, readUnder } from "./body.js";
 import { look, put } from "./cache.js";
 import { fly, join } from "./flights.js";
+import { instance, replaceAfter } from "./instance.js";
 import { askAdmin, askForBatch, askShards, putBatch } from "./shards.js";
 import { post } from "./upstream.js";
 
 export { GroupMaker } from "./group.js";
 
-initSync({ module });
-
 let shared;
 
 export default {
   async fetch(request, env, context) {
-    shared ??= new Shared(env);
-    const exchange = new Exchange(shared.worker);
+    const made = instance();
+    let exchange;
     try {
+      if (shared?.made !== made) shared = new Shared(env, made);
+      exchange = new Exchange(shared.worker);
       return await run(exchange, request, env, context);
     } catch (error) {
       // A client that went away while it sent, or a mistake of ours: the client may try again.
-      console.error(`tallymark: ${error?.stack ?? error}`);
+      fault(error, made);
       return broken();
     } finally {
-      const step = exchange.behind();
-      if (step) context.waitUntil(finish(exchange, step, request.url));
-      else exchange.free();
+      if (exchange) leave(exchange, made, request.url, context);
     }
   },
 };
 
 class Shared {
-  constructor(env) {
+  constructor(env, made) {
+    this.made = made;
     this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    [this.country, this.region, this.city] = this.worker.placeHeaders();
     this.readsAgents = this.worker.readsAgents();
   }
+}
+
+function fault(error, made) {
+  console.error(`tallymark: ${error?.stack ?? error}`);
+  replaceAfter(error, made);
 }
 
 async function run(exchange, request, env, context) {
   const { headers, cf } = request;
   const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
+  const authorization = headers.get("authorization") ?? undefined;
+  const apiKey = headers.get("x-api-key") ?? undefined;
+  const clientIp = (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined;
+  const limitName = env.RATE_LIMITER
+    ? shared.worker.limitName(request.method, request.url, authorization, apiKey, clientIp)
+    : undefined;
   let step = exchange.begin(
     request.method,
     request.url,
     headers.get("origin") ?? undefined,
     headers.get("sec-fetch-site") ?? undefined,
-    headers.get("authorization") ?? undefined,
-    headers.get("x-api-key") ?? undefined,
+    authorization,
+    apiKey,
     headers.get("content-length") ?? undefined,
     headers.has("transfer-encoding"),
-    (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined,
-    cf?.country,
-    cf?.region,
-    cf?.city,
+    clientIp,
+    limitName === undefined ? undefined : await isWithin(env.RATE_LIMITER, limitName),
+    (shared.country ? headers.get(shared.country) : cf?.country) ?? undefined,
+    (shared.region ? headers.get(shared.region) : cf?.region) ?? undefined,
+    (shared.city ? headers.get(shared.city) : cf?.city) ?? undefined,
     agent?.browser,
     agent?.os,
     agent?.device,
@@ -117,8 +129,32 @@ async function run(exchange, request, env, context) {
   }
 }
 
+// The exchange has answered: what it has left to do goes on behind the answer.
+function leave(exchange, made, url, context) {
+  // What a trap has killed is left to the instance's own end: to free it would be a call into it,
+  // or worse, into the next one.
+  if (made !== instance()) return;
+  try {
+    const step = exchange.behind();
+    if (step) context.waitUntil(finish(exchange, made, step, url));
+    else exchange.free();
+  } catch (error) {
+    fault(error, made);
+  }
+}
+
+// What the platform's limiter says; nothing when it fails.
+async function isWithin(limiter, key) {
+  try {
+    return (await limiter.limit({ key })).success;
+  } catch (error) {
+    console.error(`tallymark: ${error}`);
+    return undefined;
+  }
+}
+
 // What is left to do behind the answer, this step first.
-async function finish(exchange, first, url) {
+async function finish(exchange, made, first, url) {
   try {
     for (let step = first; step; step = exchange.behind()) {
       const answer = await fly(step.flight, upstream(step));
@@ -127,8 +163,10 @@ async function finish(exchange, first, url) {
       const kept = exchange.toStore();
       if (kept) await put(url, kept);
     }
+  } catch (error) {
+    fault(error, made);
   } finally {
-    exchange.free();
+    if (made === instance()) exchange.free();
   }
 }
 

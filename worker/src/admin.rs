@@ -51,10 +51,18 @@ impl Migration {
                 }
             }
         }
-        let mut migration = Self { run: Run::new(options), is_new: !options.dry_run };
+        let mut migration = Self {
+            run: Run::new(options)
+                .with_tables(&config.tables)
+                .on_cluster(config.cluster.as_deref()),
+            is_new: !options.dry_run,
+        };
         let turn = if migration.is_new {
             // A name of letters, digits and _, as the configuration is checked.
-            let statement = format!("CREATE DATABASE IF NOT EXISTS {}", config.database);
+            let everywhere = config.cluster.as_ref().map(|name| format!(" ON CLUSTER '{name}'"));
+            let everywhere = everywhere.unwrap_or_default();
+            let statement =
+                format!("CREATE DATABASE IF NOT EXISTS {}{everywhere}", config.database);
             let anywhere = Config { database: "system".into(), ..config.clone() };
             Turn::Fetch(request(&statement, user, &anywhere))
         } else {

@@ -42,12 +42,19 @@ impl Answer {
     /// A refusal; when it is only for now, with `Retry-After`, which pages may read.
     #[must_use]
     pub fn refused(refusal: &Refusal) -> Self {
-        let mut answer = Self::json(refusal.code.status(), refusal.body());
+        let answer = Self::json(refusal.code.status(), refusal.body());
         if refusal.code == Code::Busy {
-            answer.headers.push(("retry-after", limits::RETRY_AFTER_S.to_string()));
-            answer.headers.push(("access-control-expose-headers", "retry-after".into()));
+            return answer.again_after(limits::RETRY_AFTER_S);
         }
         answer
+    }
+
+    /// The same with `Retry-After`, which pages may read.
+    #[must_use]
+    pub fn again_after(mut self, seconds: u32) -> Self {
+        self.headers.push(("retry-after", seconds.to_string()));
+        self.headers.push(("access-control-expose-headers", "retry-after".into()));
+        self
     }
 
     /// The answer to a preflight for a path that takes `methods`.

@@ -1,6 +1,7 @@
 //! `GET /tallymark/<file>`: the tracker's own files, from the site's own host.
 
 use crate::answer::Answer;
+use crate::limits;
 use crate::routes::not_found;
 
 /// The headers of a file that is there; the entry relays its body under them. `404` for another.
@@ -40,6 +41,9 @@ fn cache_control(file: &str) -> &'static str {
 pub fn content_type(file: &str) -> Option<&'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let (stem, end) = file.rsplit_once('.')?;
+    if file.len() > limits::ASSET_NAME_BYTES {
+        return None;
+    }
     if stem.is_empty() || stem.starts_with('.') || !file.bytes().all(plain) {
         return None;
     }
@@ -87,5 +91,9 @@ mod tests {
         {
             assert_eq!(content_type(file), None, "{file}");
         }
+        let long = |bytes: usize| format!("{}.js", "a".repeat(bytes - 3));
+        assert!(content_type(&long(255)).is_some());
+        // A file service may fail at it, instead of not finding it.
+        assert_eq!(content_type(&long(256)), None);
     }
 }

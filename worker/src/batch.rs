@@ -6,7 +6,7 @@ use crate::refusal::{Code, Refusal};
 use crate::sites::caller;
 use crate::url::Url;
 use tallymark::rng::Uuid;
-use tallymark::schema::{EVENTS, Table};
+use tallymark::schema::Table;
 use tallymark::time::UnixMs;
 
 /// What a batch's URL and headers say, checked.
@@ -14,6 +14,8 @@ use tallymark::time::UnixMs;
 pub struct Head {
     /// The site, from the key.
     pub site: String,
+    /// Whether the key is a server's: the sender is not whom its events are about.
+    pub is_server: bool,
     /// The table.
     pub table: &'static Table,
     /// The batch's id, of version 7.
@@ -52,16 +54,15 @@ impl Head {
         if version.as_deref() != Some("1") {
             return Err(bad("parameter v must be 1"));
         }
-        let site = config
-            .sites
-            .authorize(&key.unwrap_or_default(), caller(origin, fetch_site, url))?
-            .name
-            .clone();
-        let table = known_table(&table.unwrap_or_default())?;
+        let site =
+            config.sites.authorize(&key.unwrap_or_default(), caller(origin, fetch_site, url))?;
+        let (site, is_server) = (site.name.clone(), site.is_server());
+        let table = known_table(&table.unwrap_or_default(), &site, config)?;
         let (id, id_time) = id_of(id.as_deref(), now)?;
         let sent_at = sent_at(at.as_deref(), now)?;
         check_age(id_time, sent_at)?;
-        Ok(Self { site, table, id, sent_at, bot_hint: bot_hint.unwrap_or_default().into_owned() })
+        let bot_hint = bot_hint.unwrap_or_default().into_owned();
+        Ok(Self { site, is_server, table, id, sent_at, bot_hint })
     }
 }
 
@@ -109,15 +110,13 @@ pub fn check_age(id_time: UnixMs, sent_at: UnixMs) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The table of this name.
+/// The table of this name that the site's key may write to: `events`, or one of `TABLES`.
 ///
 /// # Errors
 /// `bad_table`.
-pub fn known_table(name: &str) -> Result<&'static Table, Refusal> {
-    if name == EVENTS.name {
-        return Ok(&EVENTS);
-    }
-    Err(Refusal::new(Code::BadTable, "parameter t names no table"))
+pub fn known_table(name: &str, site: &str, config: &Config) -> Result<&'static Table, Refusal> {
+    let none = || Refusal::new(Code::BadTable, "parameter t names no table");
+    config.tables.writable(name, site).ok_or_else(none)
 }
 
 /// Unix milliseconds: digits alone, no sign.
@@ -132,6 +131,7 @@ fn milliseconds(text: &str) -> Option<UnixMs> {
 mod tests {
     use super::*;
     use crate::testing::{NOW, config};
+    use tallymark::schema::EVENTS;
 
     const HOUR: i64 = 3_600_000;
 
@@ -176,6 +176,7 @@ mod tests {
         let head = with("more", None).unwrap();
         let expected = Head {
             site: "open".into(),
+            is_server: false,
             table: &EVENTS,
             id: Uuid::parse(id(NOW).as_bytes()).unwrap(),
             sent_at: UnixMs(NOW),

@@ -7,7 +7,7 @@ use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
 use tallymark::block::{self, Block, BlockError, Cause};
 use tallymark::column::{Column, DateTime64, IPv6, LowCardinality, Push, Uuids};
-use tallymark::schema::Table;
+use tallymark::schema::{By, EVENTS, Table};
 use tallymark::time::UnixMs;
 
 /// The column whose times are corrected.
@@ -59,7 +59,7 @@ pub fn finish(
         edge.ip = Some(ips.clone());
     }
     let mut out = Vec::new();
-    block::append(&checked, times, &edge.columns(), &mut out)?;
+    block::append(&checked, times, &edge.columns(table), &mut out)?;
     Ok(out)
 }
 
@@ -98,7 +98,8 @@ impl EdgeColumns {
         }
     }
 
-    fn columns(&self) -> Vec<(&str, &dyn Column)> {
+    /// Those that the table has: one that was declared has the edge's columns that it names.
+    fn columns(&self, table: &Table) -> Vec<(&str, &dyn Column)> {
         let mut columns: Vec<(&str, &dyn Column)> = vec![
             ("site", &self.site),
             ("received_at", &self.received_at),
@@ -107,6 +108,10 @@ impl EdgeColumns {
         columns.extend(self.ip.as_ref().map(|ip| ("ip", ip as &dyn Column)));
         let texts = self.texts.iter().filter(|(_, column)| !column.is_all_default());
         columns.extend(texts.map(|(name, column)| (*name, column as &dyn Column)));
+        if table.name != EVENTS.name {
+            let has = |name| table.column(name).is_some_and(|column| column.by == By::Edge);
+            columns.retain(|(name, _)| has(name));
+        }
         columns
     }
 }
@@ -145,13 +150,13 @@ mod tests {
     use miniz_oxide::deflate::compress_to_vec;
     use tallymark::column::{Strings, UInt32};
     use tallymark::rng::{Rng, Uuid};
-    use tallymark::schema::EVENTS;
 
     const HOUR: i64 = 3_600_000;
 
     fn head() -> Head {
         Head {
             site: "demo".into(),
+            is_server: false,
             table: &EVENTS,
             id: Uuid([7; 16]),
             // The client's clock is an hour slow.

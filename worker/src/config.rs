@@ -5,6 +5,7 @@ use crate::group::Options;
 use crate::limits;
 use crate::sink::Sink;
 use crate::sites::{Sites, digest};
+use crate::tables::Tables;
 use serde::Deserialize;
 
 /// The worker's variables and secrets as the platform hands them over.
@@ -23,6 +24,10 @@ pub struct Environment {
     body_bytes: Option<Variable>,
     upstream_timeout_ms: Option<Variable>,
     client_ip_header: Option<Variable>,
+    client_ip: Option<Variable>,
+    country_header: Option<Variable>,
+    region_header: Option<Variable>,
+    city_header: Option<Variable>,
     sink: Option<Variable>,
     groups: Option<Variable>,
     group_shards: Option<Variable>,
@@ -30,7 +35,11 @@ pub struct Environment {
     group_backlog_bytes: Option<Variable>,
     group_backlog_groups: Option<Variable>,
     cdc_rules: Option<Variable>,
+    tables: Option<Variable>,
+    cluster: Option<Variable>,
     user_agent: Option<Variable>,
+    rate_limiter: Option<Variable>,
+    rate_limit_per_minute: Option<Variable>,
     admin_key: Option<Variable>,
     clickhouse_admin_user: Option<Variable>,
     clickhouse_admin_password: Option<Variable>,
@@ -90,6 +99,11 @@ pub struct Config {
     /// `CLIENT_IP_HEADER`, lower case: the header that holds the client's address. Only a proxy
     /// that sets it on every request makes it true, hence none by default.
     pub client_ip_header: Option<String>,
+    /// `CLIENT_IP`: whether the address is stored whole; truncated by default.
+    pub stores_whole_ip: bool,
+    /// `COUNTRY_HEADER`, `REGION_HEADER`, `CITY_HEADER`, lower case: where a proxy says where the client
+    /// is. None: as the platform says.
+    pub place_headers: [Option<String>; 3],
     /// `SINK`, default `direct`.
     pub sink: Sink,
     /// `GROUP_SHARDS` and the rest of `GROUP_…`.
@@ -98,8 +112,16 @@ pub struct Config {
     pub has_groups: bool,
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
+    /// `CLUSTER`: where migrations make their tables; one server by default.
+    pub cluster: Option<String>,
+    /// `TABLES`: tables besides `events`; none by default.
+    pub tables: Tables,
     /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
     pub reads_agents: bool,
+    /// Whether the binding `RATE_LIMITER` is there: it counts then, for all isolates.
+    pub has_rate_limiter: bool,
+    /// `RATE_LIMIT_PER_MINUTE`: requests of a key from one address, counted by each isolate; 0 for any.
+    pub rate_limit_per_minute: u32,
     /// The digest of `ADMIN_KEY`; without one nobody is the admin.
     pub admin_digest: Option<[u8; 32]>,
     /// Who makes tables; without one the worker does not migrate.
@@ -164,6 +186,11 @@ impl Config {
         );
         let client_ip_header =
             problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let stores_whole_ip =
+            problems.read("CLIENT_IP", &from.client_ip, Some("truncated"), stores_whole_ip);
+        let country = problems.read("COUNTRY_HEADER", &from.country_header, Some(""), header_name);
+        let region = problems.read("REGION_HEADER", &from.region_header, Some(""), header_name);
+        let city = problems.read("CITY_HEADER", &from.city_header, Some(""), header_name);
         let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), secret);
         let admin_name = problems.read(
             "CLICKHOUSE_ADMIN_USER",
@@ -179,6 +206,14 @@ impl Config {
         );
         let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
+        let tables = problems.read("TABLES", &from.tables, Some(""), Tables::parse);
+        let cluster = problems.read("CLUSTER", &from.cluster, Some(""), cluster);
+        let rate_limit_per_minute = problems.number(
+            "RATE_LIMIT_PER_MINUTE",
+            &from.rate_limit_per_minute,
+            0,
+            limits::RATE_LIMIT_PER_MINUTE_RANGE,
+        );
         let reads_agents =
             problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
@@ -197,7 +232,12 @@ impl Config {
             Some(body_bytes),
             Some(upstream_timeout_ms),
             Some(client_ip_header),
+            Some(stores_whole_ip),
+            (Some(country), Some(region), Some(city)),
             Some(cdc_rules),
+            Some(tables),
+            Some(cluster),
+            Some(rate_limit_per_minute),
             Some(reads_agents),
             Some(sink),
             Some(group),
@@ -217,7 +257,12 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            stores_whole_ip,
+            (country, region, city),
             cdc_rules,
+            tables,
+            cluster,
+            rate_limit_per_minute,
             reads_agents,
             sink,
             group,
@@ -239,10 +284,16 @@ impl Config {
             body_bytes,
             upstream_timeout_ms,
             client_ip_header,
+            stores_whole_ip,
+            place_headers: [country, region, city],
             sink,
             group,
             has_groups: from.groups.is_some(),
             cdc_rules,
+            tables,
+            cluster,
+            has_rate_limiter: from.rate_limiter.is_some(),
+            rate_limit_per_minute,
             reads_agents,
             admin_digest: admin_key.as_deref().map(digest),
             admin_user: (!admin_name.is_empty())
@@ -359,6 +410,11 @@ fn name(text: &str) -> Result<String, String> {
     Err("must be letters, digits and _".into())
 }
 
+/// A cluster's name, or none.
+fn cluster(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { name(text).map(Some) }
+}
+
 /// What an HTTP header can carry unchanged.
 fn header_value(text: &str) -> Result<String, String> {
     if text.len() <= limits::KEY_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -389,6 +445,14 @@ fn header_name(text: &str) -> Result<Option<String>, String> {
         return Ok((!text.is_empty()).then(|| text.to_ascii_lowercase()));
     }
     Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
+}
+
+fn stores_whole_ip(text: &str) -> Result<bool, String> {
+    match text {
+        "whole" => Ok(true),
+        "truncated" => Ok(false),
+        _ => Err("must be \"truncated\" or \"whole\"".into()),
+    }
 }
 
 fn reads_agents(text: &str) -> Result<bool, String> {
@@ -536,6 +600,8 @@ mod tests {
             ("BODY_BYTES", Some("\"many\""), "must be a whole number from 1000 to 2000000"),
             ("UPSTREAM_TIMEOUT_MS", Some("99"), "must be a whole number from 100 to 60000"),
             ("CLIENT_IP_HEADER", Some("\"a b\""), header),
+            ("CLIENT_IP", Some("\"all\""), "must be \"truncated\" or \"whole\""),
+            ("CITY_HEADER", Some("\"a b\""), header),
             ("SINK", Some("\"groups\""), sink),
             ("GROUP_SHARDS", Some("0"), "must be a whole number from 1 to 64"),
             ("GROUP_WINDOW_MS", Some("9"), "must be a whole number from 10 to 5000"),
@@ -550,6 +616,14 @@ mod tests {
                 Some("\"[{}]\""),
                 "must be JSON, a list of rules: missing field `table` at line 1 column 3",
             ),
+            (
+                "TABLES",
+                Some("\"{}\""),
+                "must be JSON, a list of tables: invalid type: map, expected a sequence at line 1 \
+                 column 0",
+            ),
+            ("RATE_LIMIT_PER_MINUTE", Some("-1"), "must be a whole number from 0 to 1000000"),
+            ("CLUSTER", Some("\"a'b\""), "must be letters, digits and _"),
             ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
             ("ADMIN_KEY", Some("\"too short\""), secret),
             ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),

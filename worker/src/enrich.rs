@@ -103,13 +103,19 @@ pub struct Sender {
 #[must_use]
 pub fn truncated_ip(text: &str) -> Option<Ipv6Addr> {
     // A list, as in x-forwarded-for, is not read: which entry is true only its proxy knows.
-    let address = match text.trim().parse::<IpAddr>().ok()? {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
+    let address = whole_ip(text)?;
     let kept_bits = if address.to_ipv4_mapped().is_some() { 96 + 24 } else { 48 };
     let mask = u128::MAX << (128 - kept_bits);
     Some(Ipv6Addr::from_bits(address.to_bits() & mask))
+}
+
+/// The same with all of its bits.
+#[must_use]
+pub fn whole_ip(text: &str) -> Option<Ipv6Addr> {
+    match text.trim().parse::<IpAddr>().ok()? {
+        IpAddr::V4(address) => Some(address.to_ipv6_mapped()),
+        IpAddr::V6(address) => Some(address),
+    }
 }
 
 /// The reason in column `bot`: the client's own hint, else that its user agent says so; empty for
@@ -132,6 +138,14 @@ mod tests {
     fn correct(sent_at: i64, occurred_at: i64) -> i64 {
         let clock = Clock { received_at: UnixMs(NOON), sent_at: UnixMs(sent_at), takes_old: false };
         clock.correct(UnixMs(occurred_at)).0
+    }
+
+    #[test]
+    fn a_whole_address_keeps_all_of_its_bits() {
+        let whole = |text| whole_ip(text).map(|ip| ip.to_string());
+        assert_eq!(whole("203.0.113.77").as_deref(), Some("::ffff:203.0.113.77"));
+        assert_eq!(whole(" 2001:db8::1 ").as_deref(), Some("2001:db8::1"));
+        assert_eq!(whole("203.0.113.77, 10.0.0.1"), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::batch::Head;
 use crate::block;
 use crate::cdc::{self, Changes};
 use crate::config::Config;
-use crate::enrich::{Agent, Place, Sender, truncated_ip};
+use crate::enrich::{Agent, Place, Sender, truncated_ip, whole_ip};
 use crate::events::{self, Receipt};
 use crate::health;
 use crate::insert::{self, Found};
@@ -42,6 +42,7 @@ use crate::sql;
 use crate::upstream::{self, Outcome};
 use crate::url::Url;
 use crate::worker::Worker;
+use std::borrow::Cow;
 use std::rc::Rc;
 use tallymark::time::UnixMs;
 
@@ -67,6 +68,8 @@ pub struct Request<'a> {
     pub transfer_encoding: bool,
     /// The header that [`Worker::client_ip_header`] names.
     pub client_ip: Option<&'a str>,
+    /// What the platform's limiter said about [`Worker::limit_name`], where there is one.
+    pub is_within_limit: Option<bool>,
     /// Where the platform says that the request comes from.
     pub place: Place,
     /// What the header `User-Agent` tells, if [`Worker::reads_agents`].
@@ -201,6 +204,13 @@ impl Exchange {
         if request.url.len() > limits::URL_BYTES {
             return Err(Refusal::new(Code::BadRequest, "the URL is too long").into());
         }
+        if route.is_limited() {
+            worker.limit(request, &url)?;
+        }
+        if let Some((code, name)) = route.doubled_code().zip(url.doubled()) {
+            let name: String = name.chars().take(limits::SITE_BYTES).collect();
+            return Err(Refusal::new(code, format!("parameter {name} is there twice")).into());
+        }
         match route {
             Route::Asset(file) => {
                 if assets::content_type(file).is_none() {
@@ -227,7 +237,10 @@ impl Exchange {
                 let config = worker.config()?;
                 let head =
                     Head::read(&url, request.origin, request.fetch_site, request.now, config)?;
-                self.state = State::Batch(head, sender(request));
+                // A server's own address and place say nothing of whom its events are about.
+                let sender =
+                    if head.is_server { Sender::default() } else { sender(request, config) };
+                self.state = State::Batch(head, sender);
                 read(request, config.body_bytes)
             }
             Route::Events(form) => {
@@ -237,7 +250,7 @@ impl Exchange {
                 let mut ids = worker.ids.try_borrow_mut().map_err(|_| out_of_turn())?;
                 let (key, now) = (request.api_key, request.now);
                 let head = events::Head::read(form, &url, origin, key, now, config, &mut ids)?;
-                self.state = State::Events(head, sender(request));
+                self.state = State::Events(head, sender(request, config));
                 read(request, config.body_bytes)
             }
             Route::Changes => {
@@ -539,9 +552,17 @@ impl Exchange {
     }
 }
 
+/// The key that the request claims to have, right or wrong.
+pub(crate) fn claimed_key<'a>(request: &'a Request<'_>, url: &Url<'a>) -> Cow<'a, str> {
+    let header = request.authorization.or(request.api_key).map(Cow::Borrowed);
+    let parameter = || url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
+    header.or_else(parameter).unwrap_or_default()
+}
+
 /// Who sent the request, as far as its head tells.
-fn sender(request: &Request<'_>) -> Sender {
-    let ip = request.client_ip.and_then(truncated_ip);
+fn sender(request: &Request<'_>, config: &Config) -> Sender {
+    let read = if config.stores_whole_ip { whole_ip } else { truncated_ip };
+    let ip = request.client_ip.and_then(read);
     let (place, agent) = (request.place.clone().bounded(), request.agent.clone().bounded());
     Sender { ip, place, agent }
 }
@@ -581,12 +602,20 @@ fn read(request: &Request<'_>, cap_bytes: usize) -> Result<Step, Answer> {
     }
 }
 
+/// The value of `Content-Length`, in bytes: one beyond every number is the largest, so that nobody
+/// waits for such a body.
+#[must_use]
+pub fn declared_bytes(text: &str) -> Option<usize> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(usize::MAX))
+}
+
 fn too_large(cap_bytes: usize) -> Answer {
     Refusal::new(Code::TooLarge, format!("the body has more than {cap_bytes} bytes")).into()
 }
 
 /// The entry called what no step asked for: a mistake of our own, and the client may try again.
-fn out_of_turn() -> Answer {
+pub(crate) fn out_of_turn() -> Answer {
     debug_assert!(false, "a call that no step asked for");
     Refusal::new(Code::Busy, "the worker lost its place").into()
 }

@@ -16,9 +16,12 @@
 //! | [`refusal`] | every refusal: its status, its code, its text |
 //! | [`answer`] | what is sent back, with headers that let a page read it |
 //! | [`batch`] | `/v1/batch` up to the body: version, key, origin, table, id, times |
+//! | [`limit`] | how many requests a key may make from one address |
 //! | [`inflate`] | a gzip body under a cap |
 //! | [`enrich`] | what only the edge knows: corrected clock, address, place, bot |
 //! | [`events`] | `/v1/events` and `/ingest-events`: JSON becomes a block |
+//! | [`members`] | a JSON object whose doubled names are seen |
+//! | [`tables`] | tables of one's own: DDL, check and type from one declaration |
 //! | [`cdc`] | `/v1/cdc`: changes of a database become events by rules |
 //! | [`block`] | a batch's body becomes the block that is stored |
 //! | [`xxh64`] | the checksum of what is inserted |
@@ -65,7 +68,9 @@ pub mod group;
 pub mod health;
 pub mod inflate;
 pub mod insert;
+pub mod limit;
 pub mod limits;
+pub mod members;
 pub mod migrate;
 pub mod query;
 pub mod refusal;
@@ -73,6 +78,7 @@ pub mod routes;
 pub mod sink;
 pub mod sites;
 pub mod sql;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod token;

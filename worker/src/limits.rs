@@ -28,6 +28,10 @@ pub const RESULT_BYTES: usize = 8_000_000;
 /// Bytes of a request's URL: what Cloudflare itself accepts is 16 KiB, other runtimes more.
 pub const URL_BYTES: usize = 65_536;
 
+/// Bytes of a file's name under `/tallymark/`: what file systems allow. A file service fails at a
+/// longer one where it should say that there is none (workerd's `disk` does).
+pub const ASSET_NAME_BYTES: usize = 255;
+
 /// Bytes of `POST /v1/query`'s body: a hundred long ids and some.
 pub const QUERY_BODY_BYTES: usize = 262_144;
 
@@ -86,6 +90,12 @@ pub const FLIGHTS: usize = 1_000;
 /// times the age that the query allows.
 pub const CACHE_STALE_TIMES: i64 = 2;
 
+/// Tables that `TABLES` may declare: each costs its columns in every isolate's memory.
+pub const TABLES: usize = 100;
+
+/// Columns of a declared table: with the edge's own they fit a block.
+pub const TABLE_COLUMNS: usize = 100;
+
 /// Sites of one worker. Each costs a hundred bytes and a few comparisons.
 pub const SITES: usize = 10_000;
 
@@ -126,6 +136,17 @@ pub const OCCURRED_AFTER_MS: i64 = 5 * 60_000;
 /// Seconds of `Retry-After` on `503 busy`: a restart of ClickHouse takes about that, and the
 /// tracker adds jitter of its own.
 pub const RETRY_AFTER_S: u32 = 2;
+
+/// Bounds of `RATE_LIMIT_PER_MINUTE`; 0 is no limit.
+pub const RATE_LIMIT_PER_MINUTE_RANGE: (u32, u32) = (0, 1_000_000);
+
+/// Counts of requests in an isolate's memory, 4 bytes each: a thousand keys and addresses in a minute
+/// share both of their counts with another once in a thousand times.
+pub const RATE_COUNTS: usize = 65_536;
+
+/// Seconds of `Retry-After` where the platform counts, which does not say when it will be enough: the
+/// shorter of the two periods that it knows.
+pub const RATE_RETRY_AFTER_S: u32 = 10;
 
 /// Default of `GROUP_WINDOW_MS`: how long a batch may wait for others before it is acknowledged.
 /// 250 ms cuts ClickHouse's work to a tenth and less, and numbers are still there within a second.
@@ -245,6 +266,7 @@ pub const MIGRATE_SETTLE_MS: u32 = UPSTREAM_TIMEOUT_MS + MIGRATE_SETTLE_MARGIN_M
 pub const TTL_DAYS: (u32, u32) = (1, 10_000);
 
 const _: () = assert!(BODY_BYTES_MIN <= BODY_BYTES && BODY_BYTES <= BODY_BYTES_MAX);
+const _: () = assert!(TABLE_COLUMNS < tallymark::limits::BLOCK_COLUMNS);
 const _: () = assert!(BATCH_AGE_MS <= OCCURRED_BEFORE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= RESULT_BYTES);
 const _: () = assert!(

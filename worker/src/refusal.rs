@@ -29,6 +29,8 @@ pub enum Code {
     BadParam,
     /// 410: the batch outlived the time for which ids are remembered. Final.
     TooOld,
+    /// 429: the key has made too many requests; the same may pass later.
+    RateLimited,
     /// 413: over a cap; smaller parts may pass.
     TooLarge,
     /// 503: not now; the same bytes under the same id may pass later.
@@ -54,6 +56,7 @@ impl Code {
             Self::BadMethod => "bad_method",
             Self::BadParam => "bad_param",
             Self::TooOld => "too_old",
+            Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
             Self::Busy => "busy",
             Self::Upstream => "upstream",
@@ -71,6 +74,7 @@ impl Code {
             Self::BadMethod => 405,
             Self::TooOld => 410,
             Self::TooLarge => 413,
+            Self::RateLimited => 429,
             Self::Upstream => 502,
             Self::Busy => 503,
         }
@@ -152,6 +156,7 @@ mod tests {
             (Code::BadParam, 400, "bad_param"),
             (Code::TooOld, 410, "too_old"),
             (Code::TooLarge, 413, "too_large"),
+            (Code::RateLimited, 429, "rate_limited"),
             (Code::Busy, 503, "busy"),
             (Code::Upstream, 502, "upstream"),
         ];

@@ -74,6 +74,25 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// Whether its requests are counted against a limit: those that anybody with a site's key makes.
+    #[must_use]
+    pub fn is_limited(self) -> bool {
+        match self {
+            Self::Batch | Self::Events(_) | Self::Changes | Self::Query(_) | Self::Queries => true,
+            Self::Sql | Self::Migrate | Self::Health | Self::Group(_) | Self::Asset(_) => false,
+        }
+    }
+
+    /// The code for a parameter that is there twice; `None` where parameters say nothing.
+    #[must_use]
+    pub fn doubled_code(self) -> Option<Code> {
+        match self {
+            Self::Batch | Self::Events(_) | Self::Changes => Some(Code::BadRequest),
+            Self::Query(_) | Self::Queries | Self::Sql | Self::Migrate => Some(Code::BadParam),
+            Self::Health | Self::Group(_) | Self::Asset(_) => None,
+        }
+    }
+
     /// The methods that the route takes.
     fn methods(self) -> &'static str {
         if self.posts() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" }

@@ -6,6 +6,7 @@ use crate::group::shard_of;
 use crate::insert;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
+use crate::tables::Declared;
 use crate::upstream::Request;
 use crate::zstd;
 use tallymark::rng::Uuid;
@@ -136,7 +137,8 @@ pub fn one_insert(config: &Config, head: &Head, block: &[u8]) -> Next {
 fn unless_known(config: &Config, head: &Head, insert: Request) -> Next {
     // Both by the client's clock, as its age is everywhere.
     let age_ms = head.id.v7_time().map_or(0, |time| head.sent_at.since_ms(time));
-    if age_ms <= limits::LOOK_UP_AGE_MS {
+    // A table without its batches' ids cannot be asked; its tokens are all that there is.
+    if age_ms <= limits::LOOK_UP_AGE_MS || !Declared::holds_batches(head.table) {
         return Next::Insert(insert);
     }
     Next::LookUp { question: insert::look_up(config, &head.table.name, head.id), insert }
@@ -153,6 +155,7 @@ mod tests {
     fn head(age_ms: i64) -> Head {
         Head {
             site: "open".into(),
+            is_server: false,
             table: &EVENTS,
             // Its time is NOW.
             id: Uuid::parse(b"01a20846-fe00-7000-8000-000000000001").unwrap(),
@@ -231,6 +234,15 @@ mod tests {
             let question = insert::look_up(&config, "events", id);
             assert_eq!(next(60_001), Next::LookUp { question, insert });
         }
+    }
+
+    #[test]
+    fn a_table_without_its_batches_ids_is_not_asked() {
+        let config = Config { sink: Sink::Direct, ..crate::testing::config_with_tables() };
+        let table = config.tables.writable("my_feature_events", "open").unwrap();
+        let head = Head { table, ..head(60_001) };
+        let insert = insert::request(&config, "my_feature_events", head.id, zstd::raw(b"block"));
+        assert_eq!(next(&config, head, b"block".to_vec()), Next::Insert(insert));
     }
 
     #[test]

@@ -64,6 +64,23 @@ pub fn once_grouping_environment() -> Environment {
     serde_json::from_value(json).unwrap()
 }
 
+/// The same with these variables more, as JSON.
+pub fn environment_with(variables: &str) -> Environment {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    let more: serde_json::Value = serde_json::from_str(&format!("{{{variables}}}")).unwrap();
+    for (name, value) in more.as_object().unwrap() {
+        json[name] = value.clone();
+    }
+    serde_json::from_value(json).unwrap()
+}
+
+/// The same with the metrics document's table.
+pub fn config_with_tables() -> Config {
+    let mut json: serde_json::Value = serde_json::from_str(ENVIRONMENT).unwrap();
+    json["TABLES"] = include_str!("../tables.example.json").into();
+    Config::read(&serde_json::from_value(json).unwrap()).unwrap()
+}
+
 /// Its reading user.
 pub fn reader() -> User {
     config().read_user

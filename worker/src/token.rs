@@ -117,6 +117,9 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
             bits &= (1 << count) - 1;
         }
     }
+    // What a run of the fuzzer has to find: bits that are left over, and so a second spelling.
+    #[cfg(planted_bug)]
+    let bits = bits & 0;
     (count < 6 && bits == 0).then_some(out)
 }
 

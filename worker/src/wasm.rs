@@ -64,6 +64,34 @@ impl Worker {
         self.0.client_ip_header().map(str::to_owned)
     }
 
+    /// See [`exchange::Worker::place_headers`].
+    #[wasm_bindgen(js_name = placeHeaders)]
+    #[must_use]
+    pub fn place_headers(&self) -> Vec<String> {
+        self.0.place_headers().map(str::to_owned).into()
+    }
+
+    /// See [`exchange::Worker::limit_name`].
+    #[wasm_bindgen(js_name = limitName)]
+    #[must_use]
+    pub fn limit_name(
+        &self,
+        method: &str,
+        url: &str,
+        authorization: Option<String>,
+        api_key: Option<String>,
+        client_ip: Option<String>,
+    ) -> Option<String> {
+        self.0.limit_name(&Request {
+            method,
+            url,
+            authorization: authorization.as_deref(),
+            api_key: api_key.as_deref(),
+            client_ip: client_ip.as_deref(),
+            ..Request::default()
+        })
+    }
+
     /// Whether the header `User-Agent` is to be read.
     #[wasm_bindgen(js_name = readsAgents)]
     #[must_use]
@@ -105,6 +133,7 @@ impl Exchange {
         content_length: Option<String>,
         transfer_encoding: bool,
         client_ip: Option<String>,
+        is_within_limit: Option<bool>,
         country: Option<String>,
         region: Option<String>,
         city: Option<String>,
@@ -122,9 +151,10 @@ impl Exchange {
             authorization: authorization.as_deref(),
             api_key: api_key.as_deref(),
             // As text: a number would lose its upper half on the way into 32 bits.
-            content_length: content_length.and_then(|text| text.parse().ok()),
+            content_length: content_length.as_deref().and_then(exchange::declared_bytes),
             transfer_encoding,
             client_ip: client_ip.as_deref(),
+            is_within_limit,
             place: Place {
                 country: country.unwrap_or_default(),
                 region: region.unwrap_or_default(),

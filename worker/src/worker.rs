@@ -2,8 +2,13 @@
 
 use crate::answer::Answer;
 use crate::config::{Config, Environment, Problem};
+use crate::exchange::{Request, claimed_key, out_of_turn};
+use crate::limit::{self, Limiter};
+use crate::limits;
 use crate::query::{self, Cache, Catalogue};
 use crate::refusal::{Code, Refusal};
+use crate::routes::Route;
+use crate::url::Url;
 use std::cell::RefCell;
 use tallymark::rng::Rng;
 
@@ -15,6 +20,7 @@ pub struct Worker {
     /// Draws ids for requests that bring none.
     pub(crate) ids: RefCell<Rng>,
     pub(crate) cache: RefCell<Cache>,
+    limiter: RefCell<Limiter>,
 }
 
 impl Worker {
@@ -29,6 +35,7 @@ impl Worker {
             catalogue: catalogue.unwrap_or_default(),
             ids: RefCell::new(Rng::new(seed)),
             cache: RefCell::default(),
+            limiter: RefCell::new(Limiter::new(seed[0])),
         }
     }
 
@@ -36,6 +43,13 @@ impl Worker {
     #[must_use]
     pub fn client_ip_header(&self) -> Option<&str> {
         self.config.as_ref().ok().and_then(|config| config.client_ip_header.as_deref())
+    }
+
+    /// The headers that hold country, region and city; empty where the platform says them.
+    #[must_use]
+    pub fn place_headers(&self) -> [&str; 3] {
+        let names = self.config.as_ref().map(|config| &config.place_headers);
+        names.map_or([""; 3], |names| names.each_ref().map(|name| name.as_deref().unwrap_or("")))
     }
 
     /// The configuration, if it is right.
@@ -48,6 +62,31 @@ impl Worker {
     #[must_use]
     pub fn reads_agents(&self) -> bool {
         self.config.as_ref().is_ok_and(|config| config.reads_agents)
+    }
+
+    /// Whom the platform's limiter is to count this request for; nobody without one, and for what is
+    /// not limited.
+    #[must_use]
+    pub fn limit_name(&self, request: &Request<'_>) -> Option<String> {
+        self.checked_config().filter(|config| config.has_rate_limiter)?;
+        let url = Url::parse(request.url);
+        let is_limited = Route::choose(request.method, url.path).is_ok_and(Route::is_limited);
+        is_limited.then(|| limit::name(&claimed_key(request, &url), request.client_ip))
+    }
+
+    /// Counts this request, or refuses it. A platform whose limiter fails lets it pass.
+    pub(crate) fn limit(&self, request: &Request<'_>, url: &Url<'_>) -> Result<(), Answer> {
+        if request.is_within_limit == Some(false) {
+            return Err(limit::refused(limits::RATE_RETRY_AFTER_S));
+        }
+        let most = self.checked_config().map_or(0, |config| config.rate_limit_per_minute);
+        if most == 0 || request.is_within_limit == Some(true) {
+            return Ok(());
+        }
+        let name = limit::name(&claimed_key(request, url), request.client_ip);
+        // Nothing that could borrow it again runs meanwhile.
+        let mut limiter = self.limiter.try_borrow_mut().map_err(|_| out_of_turn())?;
+        limiter.count(&name, most, request.now).map_err(limit::refused)
     }
 
     /// The configuration, or `busy` while a variable is wrong.

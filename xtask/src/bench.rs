@@ -22,6 +22,7 @@ struct Budget {
 
 /// In the design's order and words.
 const BUDGETS: &[Budget] = &[
+    budget("snippet-bytes", "the snippet, brotli", "< 1,024 B"),
     budget("first-event-bytes", "path to the first event, brotli", "≤ 2,000 B"),
     budget("core-bytes", "tracker download, core, brotli", "≤ 16,000 B"),
     budget("all-bytes", "tracker download, all observers, brotli", "≤ 20,000 B"),

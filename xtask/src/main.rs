@@ -7,6 +7,7 @@
 //! | `clickhouse` | a real ClickHouse inside this process, its users, the migrations |
 //! | `workerd` | the worker and the site in workerd |
 //! | `stack` | the two together, for the demo and for tests |
+//! | `tables` | declared tables as DDL and TypeScript |
 //! | `test` | the levels of testing, what their runners said |
 //! | `contract` | rows of the contract against the tests that name them |
 //! | `mutants` | the simulation against code that breaks a rule |
@@ -29,6 +30,7 @@ mod progress;
 mod setup;
 mod soak;
 mod stack;
+mod tables;
 mod test;
 mod workerd;
 
@@ -61,6 +63,8 @@ enum Command {
     Clickhouse(clickhouse::Args),
     /// Apply worker/schema/*.sql to a ClickHouse
     Migrate(clickhouse::migrate::Args),
+    /// Print the DDL and the TypeScript of declared tables
+    Tables(tables::Args),
     /// The demo's stack for tests
     #[command(hide = true)]
     Stack(stack::command::Args),
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Migrate(args) => clickhouse::migrate::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Tables(args) => tables::run(&args),
         Command::Stack(args) => stack::command::run(&args),
     };
     match outcome {

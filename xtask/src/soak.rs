@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: long loads with faults, which the tests leave out.
 
 use crate::setup::{self, Npm};
-use crate::test::levels;
+use crate::test::{browser::Browser, levels};
 use crate::{build, ffi, process};
 use anyhow::{Context, Result, bail};
 use std::process::Stdio;
@@ -15,8 +15,9 @@ pub struct Args {
 
 /// Builds, runs the scripts one after another; fails if any of them does.
 pub fn run(args: &Args) -> Result<()> {
-    setup::for_build(Npm::Build)?;
+    setup::for_build(Npm::Tests)?;
     build::all()?;
+    let browser = Browser::find_or_install()?;
     let (mut failed, mut ran) = (Vec::new(), 0);
     for file in levels::files_ending("tests/soak", ".soak.mjs")? {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -26,7 +27,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
         let mut command = process::command("node", ["--max-old-space-size=2000"]);
         command.arg(&file).stdin(Stdio::null());
-        levels::for_node(&mut command, None)?;
+        levels::for_node(&mut command, Some(&browser))?;
         let mut child = ffi::die_with_parent(&mut command)
             .spawn()
             .with_context(|| format!("cannot run {}", file.display()))?;

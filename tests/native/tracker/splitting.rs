@@ -139,6 +139,19 @@ fn in_storage_one_write_replaces_the_whole_by_both_halves_before_either_is_sent(
     assert_eq!(shell.forgotten, [store.key]);
 }
 
+/// The write was asked for while its first try was under way: the page was about to go.
+#[test]
+fn a_record_that_is_written_while_a_batch_is_being_cut_does_not_send_the_whole() {
+    let mut shell = storing();
+    shell.track(0, 4);
+    shell.tracker.handle_leave(shell.now());
+    shell.drain();
+    assert_eq!((shell.sends.len(), shell.stores.len()), (1, 1));
+    answer(&mut shell, 413, TOO_LARGE);
+    shell.stored();
+    assert_eq!((shell.sends.len(), shell.splits.len()), (0, 1));
+}
+
 #[test]
 fn halves_whose_record_cannot_be_written_are_dropped_as_uncertain() {
     let mut shell = split_in_storage();

@@ -25,7 +25,6 @@ use crate::block::{self, Ways};
 use crate::config::Config;
 use crate::enrich::Sender;
 use crate::events::{Columns, Fault, Refused, Row, body};
-use crate::inflate::plain;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::url::Url;
@@ -85,7 +84,7 @@ impl Changes {
         received_at: UnixMs,
         config: &Config,
     ) -> Result<Self, Refusal> {
-        let body = plain(body)?;
+        let body = body::plain(body)?;
         let records = body::rows(body::text(&body)?)?;
         if records.len() > limits::CHANGES {
             let message = format!("the body has more than {} changes", limits::CHANGES);
@@ -161,6 +160,7 @@ fn finish(
 ) -> Result<(batch::Head, Vec<u8>), Refusal> {
     let head = batch::Head {
         site: site.into(),
+        is_server: true,
         table: &EVENTS,
         id,
         // The database's clock is as good as ours, and its changes may be old.

@@ -1,11 +1,24 @@
 //! A body of JSON is taken apart into the texts of its rows, none of them read yet.
 
+use crate::inflate;
 use crate::refusal::{Code, Refusal};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 use tallymark::limits::BLOCK_ROWS;
+
+/// The body, inflated if it is gzip.
+///
+/// # Errors
+/// `too_large`, and `bad_request` for broken gzip: there is no block that could be a bad one.
+pub fn plain(body: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+    inflate::plain(body).map_err(|refusal| match refusal.code {
+        Code::BadBlock => Refusal { code: Code::BadRequest, ..refusal },
+        _ => refusal,
+    })
+}
 
 /// The body as text.
 ///

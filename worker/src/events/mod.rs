@@ -18,16 +18,18 @@ mod row;
 mod time;
 
 pub use columns::Columns;
+pub use properties::properties;
 pub use row::{Fault, Names, Row, bad};
+pub use time::rfc3339;
 
 use crate::answer::Answer;
 use crate::batch;
 use crate::block::{self, Ways};
 use crate::config::Config;
 use crate::enrich::Sender;
-use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
 use crate::sites::Site;
+use crate::tables::Rows;
 use crate::url::Url;
 use serde::Serialize;
 use tallymark::rng::{Rng, Uuid};
@@ -106,7 +108,15 @@ impl Head {
                 Some(Grant::of(site))
             }
         };
-        let table = table.map_or(Ok(&EVENTS), |name| batch::known_table(&name))?;
+        let site = grant.as_ref().map_or("", |grant| grant.site.as_str());
+        let table = match table {
+            // An ingested event has its own four names, which no other table has.
+            Some(name) if form == Form::Ingest && name != EVENTS.name => {
+                return Err(Refusal::new(Code::BadTable, "this path writes to events alone"));
+            }
+            Some(name) => batch::known_table(&name, site, config)?,
+            None => &EVENTS,
+        };
         let sent_at = at.map(|text| batch::sent_at(Some(&text), now)).transpose()?.unwrap_or(now);
         let (id, happened_at) = match id {
             Some(text) => {
@@ -141,7 +151,7 @@ impl Head {
         received_at: UnixMs,
         config: &Config,
     ) -> Result<Taken, Refusal> {
-        let body = plain(body)?;
+        let body = body::plain(body)?;
         let text = body::text(&body)?;
         let (rows, grant, names) = match self.form {
             Form::Events => (body::rows(text)?, self.grant, Names::Columns),
@@ -165,21 +175,30 @@ impl Head {
         // `read` leaves it out for the one form that has just found it.
         let Some(grant) = grant else { return Err(Refusal::new(Code::BadKey, "no key")) };
         let mut columns = Columns::new(self.id, self.happened_at);
+        let mut own = config
+            .tables
+            .find(&self.table.name)
+            .map(|declared| Rows::new(declared, self.happened_at));
         let mut refused = Vec::new();
         for (index, text) in rows.into_iter().enumerate() {
-            match Row::parse(text, names, grant.is_server) {
-                Ok(row) => columns.push(index, &row),
-                Err(Fault { code, message }) => {
-                    refused.push(Refused { index, code: code.name(), message });
+            let taken = match &mut own {
+                Some(own) => own.push(text),
+                None => {
+                    Row::parse(text, names, grant.is_server).map(|row| columns.push(index, &row))
                 }
+            };
+            if let Err(Fault { code, message }) = taken {
+                refused.push(Refused { index, code: code.name(), message });
             }
         }
-        let receipt = Receipt { taken: columns.rows(), refused };
+        let taken = own.as_ref().map_or_else(|| columns.rows(), Rows::rows);
+        let receipt = Receipt { taken, refused };
         if receipt.taken == 0 {
             return Ok(Taken { batch: None, receipt });
         }
         let head = batch::Head {
             site: grant.site,
+            is_server: grant.is_server,
             table: self.table,
             id: self.id,
             sent_at: self.sent_at,
@@ -192,7 +211,8 @@ impl Head {
         } else {
             (sender, Ways::default())
         };
-        let block = block::finish(&columns.encode(), &head, self.table, sender, received_at, ways)?;
+        let body = own.map_or_else(|| columns.encode(), |own| own.encode());
+        let block = block::finish(&body, &head, self.table, sender, received_at, ways)?;
         Ok(Taken { batch: Some((head, block)), receipt })
     }
 }
@@ -460,10 +480,33 @@ mod tests {
         };
         assert_eq!(refused(b"[{"), Code::BadRequest);
         assert_eq!(refused(b"\xff"), Code::BadRequest);
-        assert_eq!(refused(b"\x1f\x8b"), Code::BadBlock);
+        assert_eq!(refused(b"\x1f\x8b"), Code::BadRequest);
         assert_eq!(refused("1\n".repeat(10_001).as_bytes()), Code::TooLarge);
         // More than a block may have: 200 rows of 20,000 bytes.
         let row = format!(r#"{{"name":"a","properties":{{"a":"{}"}}}}"#, "x".repeat(20_000));
         assert_eq!(refused(vec![row; 200].join("\n").as_bytes()), Code::TooLarge);
+    }
+
+    #[test]
+    fn s2_6_rows_of_a_declared_table_become_a_block_of_it_alone() {
+        let config = crate::testing::config_with_tables();
+        let url = format!("https://edge.test/?k=pk_open&t=my_feature_events&id={ID}");
+        let mut rng = Rng::new([1; 4]);
+        let read = |form, url: &str, rng: &mut Rng| {
+            Head::read(form, &Url::parse(url), None, None, UnixMs(NOW), &config, rng)
+        };
+        let head = read(Form::Events, &url, &mut rng).unwrap();
+        let body = br#"[{"feature_id":1,"user_id":2,"action":"open"},{"name":"view"}]"#;
+        let taken = head.take(body, &sender(), UnixMs(NOW), &config).unwrap();
+        let message = "\"name\" is no column of my_feature_events".into();
+        let refused = vec![Refused { index: 1, code: "bad_event", message }];
+        assert_eq!(taken.receipt, Receipt { taken: 1, refused });
+        let block = tallymark::block::walk(block_of(&taken)).unwrap();
+        let names: Vec<_> = block.columns().iter().map(|column| column.name()).collect();
+        // It has none of the edge's columns, so none is written.
+        assert_eq!(names, ["feature_id", "user_id", "action", "metadata", "created_at"]);
+        // An ingested event has names of its own.
+        let refused = read(Form::Ingest, &url, &mut rng).unwrap_err();
+        assert_eq!(refused.code, Code::BadTable);
     }
 }

@@ -3,8 +3,9 @@
 use super::properties::{NO_PROPERTIES, properties};
 use super::time;
 use crate::limits::EVENT_BYTES;
+use crate::members::Members;
 use crate::refusal::Code;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tallymark::limits::{EVENT_NAME_BYTES, ID_BYTES, PAGE_TEXT_BYTES};
@@ -88,7 +89,7 @@ impl Row {
         if text.len() > EVENT_BYTES {
             return Err(bad(format!("the event has more than {EVENT_BYTES} bytes")));
         }
-        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+        let Members(members) = serde_json::from_str(text).map_err(|error| {
             let what = if error.is_data() { "no JSON object" } else { "no JSON" };
             bad(format!("the event is {what}: column {}", error.column()))
         })?;
@@ -99,7 +100,11 @@ impl Row {
     ///
     /// # Errors
     /// Those of [`Row::parse`], but for the text's own.
-    pub fn read(members: Map<String, Value>, names: Names, is_server: bool) -> Result<Self, Fault> {
+    pub fn read(
+        members: impl IntoIterator<Item = (String, Value)>,
+        names: Names,
+        is_server: bool,
+    ) -> Result<Self, Fault> {
         let mut row = Self {
             texts: Default::default(),
             identity: None,
@@ -151,7 +156,10 @@ impl Row {
 }
 
 /// The members by their columns' names.
-fn named(members: Map<String, Value>, names: Names) -> Result<BTreeMap<String, Value>, Fault> {
+fn named(
+    members: impl IntoIterator<Item = (String, Value)>,
+    names: Names,
+) -> Result<BTreeMap<String, Value>, Fault> {
     let mut columns = BTreeMap::new();
     for (name, value) in members {
         let column = match (names, name.as_str()) {

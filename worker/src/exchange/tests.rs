@@ -40,6 +40,77 @@ fn a_batch_is_read_under_the_configured_cap() {
     assert_eq!(told(exchange.too_large()), (413, "too_large".into()));
 }
 
+fn limited(variables: &str) -> Exchange {
+    let environment = crate::testing::environment_with(variables);
+    Exchange::new(Rc::new(Worker::new(&environment, [1; 4])))
+}
+
+#[test]
+fn requests_of_a_key_from_one_address_are_counted_by_the_isolate() {
+    let worker = Rc::clone(&limited(r#""RATE_LIMIT_PER_MINUTE": 2"#).worker);
+    let ask = |path: &str, client_ip| {
+        let url = format!("https://edge.test{path}");
+        let mut exchange = Exchange::new(Rc::clone(&worker));
+        let now = UnixMs(NOW);
+        let request = Request { method: "POST", url: &url, client_ip, now, ..Request::default() };
+        match exchange.begin(&request) {
+            Step::Respond(answer) => answer.status,
+            _ => 0,
+        }
+    };
+    let path = batch_path();
+    for (path, ip, status) in [
+        (&*path, Some("203.0.113.1"), 0),
+        (&*path, Some("203.0.113.1"), 0),
+        (&*path, Some("203.0.113.1"), 429),
+        (&*path, Some("203.0.113.2"), 0),
+        ("/v1/query?k=pk_open", Some("203.0.113.1"), 429),
+        ("/v1/query?k=other", Some("203.0.113.1"), 401),
+        ("/v1/sql", Some("203.0.113.1"), 401),
+    ] {
+        assert_eq!(ask(path, ip), status, "{path} {ip:?}");
+    }
+}
+
+#[test]
+fn the_platform_s_limiter_is_asked_and_believed() {
+    let mut exchange = limited(r#""RATE_LIMITER": {}, "RATE_LIMIT_PER_MINUTE": 1"#);
+    let url = format!("https://edge.test{}", batch_path());
+    let request = |is_within_limit| Request {
+        method: "POST",
+        url: &url,
+        is_within_limit,
+        now: UnixMs(NOW),
+        ..Request::default()
+    };
+    assert_eq!(exchange.worker.limit_name(&request(None)).as_deref(), Some("pk_open "));
+    let health = Request { method: "GET", url: "https://edge.test/v1/health", ..request(None) };
+    assert_eq!(exchange.worker.limit_name(&health), None);
+    assert_eq!(told(exchange.begin(&request(Some(false)))), (429, "rate_limited".into()));
+    for _ in 0..2 {
+        assert!(matches!(exchange.begin(&request(Some(true))), Step::Read { .. }));
+    }
+    assert_eq!(limited("\"BODY_BYTES\": 5000").worker.limit_name(&request(None)), None);
+}
+
+#[test]
+fn a_parameter_that_is_there_twice_is_refused_before_a_key_is_looked_at() {
+    for (method, path, code) in [
+        ("POST", "/v1/batch?k=pk_open&k=pk_demo", "bad_request"),
+        ("POST", "/v1/events?k=pk_open&k=pk_open", "bad_request"),
+        ("POST", "/ingest-events?id=1&%69d=2", "bad_request"),
+        ("POST", "/v1/cdc?k=a&k=b", "bad_request"),
+        ("GET", "/v1/query/summary?id=1&id=2", "bad_param"),
+        ("POST", "/v1/query?refresh=1&refresh=0", "bad_param"),
+        ("POST", "/v1/sql?param_a=1&param_a=2", "bad_param"),
+        ("POST", "/v1/admin/migrate?dry_run=1&dry_run=1", "bad_param"),
+    ] {
+        assert_eq!(told(begin(&mut exchange(), method, path)), (400, code.into()), "{path}");
+    }
+    let asset = begin(&mut exchange(), "GET", "/tallymark/index.js?v=1&v=2");
+    assert_eq!(asset, Step::Asset);
+}
+
 #[test]
 fn a_body_is_read_at_once_counted_or_never_by_what_it_says_itself() {
     let url = format!("https://edge.test{}", batch_path());
@@ -59,6 +130,16 @@ fn a_body_is_read_at_once_counted_or_never_by_what_it_says_itself() {
     // A length beside a transfer encoding may be any lie.
     let chunked = Request { transfer_encoding: true, ..request(5) };
     assert_eq!(exchange().begin(&chunked), at_once(false));
+}
+
+#[test]
+fn a_length_beyond_every_number_is_the_largest() {
+    assert_eq!(declared_bytes("0"), Some(0));
+    assert_eq!(declared_bytes("5000"), Some(5_000));
+    assert_eq!(declared_bytes(&"9".repeat(30)), Some(usize::MAX));
+    for text in ["", "-5", "+5", "5, 6", "five"] {
+        assert_eq!(declared_bytes(text), None, "{text}");
+    }
 }
 
 #[test]

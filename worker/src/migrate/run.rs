@@ -1,8 +1,9 @@
 //! One run of the migrations: which statement comes next, and what its answer means.
 
 use super::script::{LiveView, statements, with_since};
-use super::{FILES, File};
+use super::{FILES, File, on_cluster};
 use crate::limits;
+use crate::tables::Tables;
 use std::collections::{BTreeSet, VecDeque};
 
 /// What a run is asked for.
@@ -34,6 +35,9 @@ pub struct Report {
     pub dry_run: bool,
     /// The files that were applied, or would be.
     pub files: Vec<&'static str>,
+    /// The declared tables that were made, or given the columns that they lacked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
     /// A dry run's statements, with `{since}` for the moment from which a new view takes rows.
     pub statements: Vec<String>,
 }
@@ -57,6 +61,10 @@ pub struct Run {
     since_ms: i64,
     /// The server's time as last seen, in Unix milliseconds.
     seen_ms: i64,
+    /// What makes the declared tables, after everything else.
+    tables: Vec<String>,
+    /// The cluster that everything is made on, if it is one.
+    cluster: Option<String>,
 }
 
 /// One statement to come, and what its answer is for.
@@ -82,7 +90,26 @@ impl Run {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let report = Report { dry_run: options.dry_run, ..Report::default() };
-        Self { options, jobs: VecDeque::new(), report, since_ms: 0, seen_ms: 0 }
+        let (jobs, tables) = (VecDeque::new(), Vec::new());
+        Self { options, jobs, report, since_ms: 0, seen_ms: 0, tables, cluster: None }
+    }
+
+    /// The same on every replica of this cluster, see [`on_cluster`]; its name is letters, digits and
+    /// `_`.
+    #[must_use]
+    pub fn on_cluster(mut self, cluster: Option<&str>) -> Self {
+        self.cluster = cluster.map(str::to_owned);
+        self
+    }
+
+    /// The same with these declared tables, whose statements run at every run: they change nothing
+    /// where nothing is missing, and so are not recorded.
+    #[must_use]
+    pub fn with_tables(mut self, tables: &Tables) -> Self {
+        let names = tables.iter().map(|declared| declared.table.name.to_string());
+        self.report.tables = names.collect();
+        self.tables = tables.statements();
+        self
     }
 
     /// The first statement.
@@ -150,7 +177,7 @@ impl Run {
             return;
         }
         if self.report.files.is_empty() {
-            self.ttl();
+            self.end();
             return;
         }
         if is_first {
@@ -175,7 +202,7 @@ impl Run {
         }
         self.jobs.extend(record(&recorded));
         self.jobs.extend(live);
-        self.ttl();
+        self.end();
     }
 
     /// The view's moment is known: the rows before it, before everything else that is left.
@@ -193,7 +220,8 @@ impl Run {
         }
     }
 
-    fn ttl(&mut self) {
+    fn end(&mut self) {
+        self.jobs.extend(self.tables.iter().cloned().map(Job::Statement));
         self.jobs.extend(self.options.ttl_days.map(|days| Job::Statement(ttl(days))));
     }
 
@@ -208,8 +236,17 @@ impl Run {
         for file in self.missing() {
             all.extend(view(file).map(|view| view.fill()));
         }
+        all.extend(self.tables.iter().cloned());
         all.extend(self.options.ttl_days.map(ttl));
-        self.report.statements = all;
+        self.report.statements = all.iter().map(|sql| self.placed(sql)).collect();
+    }
+
+    /// The statement for where it runs.
+    fn placed(&self, sql: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => on_cluster(sql, cluster),
+            None => sql.to_owned(),
+        }
     }
 
     fn missing(&self) -> impl Iterator<Item = &'static File> + use<> {
@@ -226,7 +263,7 @@ impl Run {
     fn next(&self) -> Next {
         match self.jobs.front() {
             None => Next::Done(self.report.clone()),
-            Some(Job::Statement(sql)) => Next::Query(sql.clone()),
+            Some(Job::Statement(sql)) => Next::Query(self.placed(sql)),
             Some(Job::Recorded) => Next::Query("SELECT DISTINCT name FROM migrations".into()),
             Some(Job::Clock) => Next::Query(format!("{CLOCK}, (SELECT count() FROM events)")),
             Some(Job::Since(file)) => {
@@ -394,5 +431,36 @@ mod tests {
         run.take(Ok("")).unwrap();
         run.take(Ok("")).unwrap();
         assert_eq!(run.take(Ok("soon")), Err("the server did not tell its time".into()));
+    }
+
+    #[test]
+    fn declared_tables_are_made_at_every_run_behind_everything_else() {
+        let tables = Tables::parse(include_str!("../../tables.example.json")).unwrap();
+        let statements = tables.statements();
+        let names: String = FILES.iter().map(|file| format!("{}\n", file.name)).collect();
+        let mut run = Run::new(Options { ttl_days: Some(3), ..Options::default() });
+        run = run.with_tables(&tables);
+        let (said, report) = drive(&mut run, &names, 0, "0");
+        assert_eq!(said[said.len() - 3..said.len() - 1], statements);
+        assert_eq!((report.files.len(), &*report.tables), (0, &["my_feature_events".into()][..]));
+        let mut run = Run::new(Options { dry_run: true, ..Options::default() });
+        run = run.with_tables(&tables);
+        let (_, report) = drive(&mut run, &names, 0, "0");
+        assert_eq!(report.statements, statements);
+    }
+
+    #[test]
+    fn on_a_cluster_every_table_is_made_on_every_replica() {
+        let mut run = Run::new(Options::default()).on_cluster(Some("main"));
+        let (said, _) = drive(&mut run, "", 0, "0");
+        let made = said.iter().filter(|sql| sql.contains("CREATE TABLE"));
+        assert!(
+            made.clone().count() > 10 && made.clone().all(|sql| sql.contains(" ON CLUSTER 'main'"))
+        );
+        let mut dry =
+            Run::new(Options { dry_run: true, ..Options::default() }).on_cluster(Some("main"));
+        let (_, report) = drive(&mut dry, "", 0, "0");
+        let shown = report.statements.iter().filter(|sql| sql.contains("CREATE TABLE"));
+        assert!(shown.clone().count() > 10 && shown.clone().all(|sql| sql.contains("'main'")));
     }
 }

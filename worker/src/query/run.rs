@@ -19,7 +19,7 @@ pub struct Ask {
     /// The query's name.
     pub name: String,
     /// Values by parameter.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::members::distinct")]
     pub params: BTreeMap<String, Given>,
 }
 

@@ -11,6 +11,7 @@ const EXAMPLE: wasm::Module = wasm::Module {
     features: "",
     rustc: &[],
     snip: &[],
+    bindgen: &[],
     optimise: &["-Oz"],
     out: "target/example-bindgen",
 };

@@ -28,6 +28,8 @@ pub struct Module {
     pub rustc: &'static [&'static str],
     /// Functions, by a part of their name, that are replaced by a trap.
     pub snip: &'static [&'static str],
+    /// For wasm-bindgen alone.
+    pub bindgen: &'static [&'static str],
     /// How wasm-opt optimises.
     pub optimise: &'static [&'static str],
     /// Where the glue and the optimised wasm go.
@@ -44,7 +46,12 @@ impl Module {
             .join(format!("{name}.wasm"));
         let out = paths::at(self.out);
         let glued = out.join(format!("{name}_bg.wasm"));
-        let words = self.optimise.iter().chain(&FEATURES).map(|word| (*word).to_owned());
+        let words = self
+            .bindgen
+            .iter()
+            .chain(self.optimise)
+            .chain(&FEATURES)
+            .map(|word| (*word).to_owned());
         let snip = paths::at("xtask/snip.mjs");
         let inputs = [
             raw.clone(),
@@ -61,6 +68,7 @@ impl Module {
                     paths::tool("wasm-bindgen"),
                     ["--target", "web", "--no-typescript", "--keep-debug"],
                 )
+                .args(self.bindgen)
                 .arg("--out-dir")
                 .args([&out, &raw]),
             )?;

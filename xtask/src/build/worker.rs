@@ -10,6 +10,8 @@ const CORE: wasm::Module = wasm::Module {
     features: "wasm",
     rustc: &[],
     snip: &[],
+    // After a panic the entry goes on with another instance.
+    bindgen: &["--experimental-reset-state-function"],
     optimise: &["-O3"],
     out: "target/worker-bindgen",
 };
@@ -38,8 +40,10 @@ pub fn build() -> Result<()> {
         wasm::esbuild("the worker", &words)?;
         let wasm = "tallymark_worker_bg.wasm";
         stamp::copy(&glue.join(wasm), &dist.join(wasm))?;
+        // What lies deeper is for bundlers, Node and workers.
         stamp::copy_files(&pkg, &dist.join("assets/tallymark"), |file| {
-            file.extension().is_some_and(|end| end == "js" || end == "wasm")
+            file.components().count() == 1
+                && file.extension().is_some_and(|end| end == "js" || end == "wasm")
         })
     })
 }

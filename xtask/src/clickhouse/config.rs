@@ -3,6 +3,7 @@
 use super::users::Users;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+use tallymark_worker::tables::Tables;
 
 /// Settings of the page's user that a page may not change: time, memory, threads and rows for
 /// itself, and what the token's promise rests on.
@@ -53,6 +54,7 @@ pub fn write(
     http_port: u16,
     tcp_port: Option<u16>,
     users: &Users,
+    tables: &Tables,
 ) -> Result<PathBuf> {
     let data_dir =
         data_dir.canonicalize().with_context(|| format!("cannot find {}", data_dir.display()))?;
@@ -61,7 +63,7 @@ pub fn write(
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     };
-    put("users.xml", users_xml(users))?;
+    put("users.xml", users_xml(users, tables))?;
     put("config.xml", config_xml(&data_dir, http_port, tcp_port))
 }
 
@@ -100,10 +102,15 @@ const PREFLIGHT: &[(&str, &str)] = &[
     ("Access-Control-Max-Age", "86400"),
 ];
 
-fn users_xml(users: &Users) -> String {
+fn users_xml(users: &Users, tables: &Tables) -> String {
     let insert = "GRANT INSERT ON tallymark.events";
+    let own: Vec<_> = tables
+        .iter()
+        .map(|declared| format!("GRANT INSERT ON tallymark.{}", declared.table.name))
+        .collect();
+    let inserts = std::iter::once(insert).chain(own.iter().map(String::as_str)).collect();
     let people = [
-        (&users.insert, "insert", vec![insert]),
+        (&users.insert, "insert", inserts),
         (&users.page, "page", vec![insert]),
         (&users.read, "read", vec!["GRANT SELECT, SHOW, dictGet ON tallymark.*"]),
         // All: tests make databases of their own and stop merges, and the server is local.

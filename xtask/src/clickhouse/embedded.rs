@@ -18,7 +18,9 @@ pub struct Embedded {
 
 impl Embedded {
     /// Starts it and waits until it listens; with its database and tables, unless `bare`.
-    pub fn start(data_dir: &Path, port: u16, bare: bool) -> Result<Self> {
+    ///
+    /// `tables` is the worker's variable of this name.
+    pub fn start(data_dir: &Path, port: u16, bare: bool, tables: &str) -> Result<Self> {
         std::fs::create_dir_all(data_dir)
             .with_context(|| format!("cannot make {}", data_dir.display()))?;
         let log_path = data_dir.join("clickhouse.err");
@@ -26,7 +28,7 @@ impl Embedded {
             .with_context(|| format!("cannot write {}", log_path.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["clickhouse", "--http-port", &port.to_string(), "--data-dir"]);
-        command.arg(data_dir).args(bare.then_some("--bare"));
+        command.arg(data_dir).args(bare.then_some("--bare")).args(["--tables", tables]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child =
             ffi::die_with_parent(&mut command).spawn().context("cannot start ClickHouse")?;

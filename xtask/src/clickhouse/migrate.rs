@@ -3,9 +3,11 @@
 use super::DATABASE;
 use super::client::Client;
 use super::users::User;
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use std::path::{Path, PathBuf};
 use tallymark_worker::limits::TTL_DAYS;
 use tallymark_worker::migrate::{Failure, Next, Options, Report, Run};
+use tallymark_worker::tables::Tables;
 
 /// Options of `cargo xtask migrate`.
 #[derive(clap::Args)]
@@ -29,6 +31,12 @@ pub struct Args {
     /// 15000]
     #[arg(long)]
     settle_ms: Option<u32>,
+    /// File that declares tables of one's own, as worker/tables.example.json does
+    #[arg(long)]
+    tables: Option<PathBuf>,
+    /// Make everything on this cluster of one shard, replicated
+    #[arg(long, value_parser = cluster_name)]
+    cluster: Option<String>,
 }
 
 /// Applies the migrations and says which, or shows them.
@@ -36,7 +44,9 @@ pub fn run(args: &Args) -> Result<()> {
     let user = User { name: args.user.clone(), password: args.password.clone() };
     let options =
         Options { dry_run: args.dry_run, ttl_days: args.ttl_days, settle_ms: args.settle_ms };
-    let report = apply(&Client::new(&args.url).with_user(&user), options)?;
+    let tables = args.tables.as_deref().map(declared).transpose()?.unwrap_or_default();
+    let report =
+        apply(&Client::new(&args.url).with_user(&user), options, &tables, args.cluster.as_deref())?;
     if args.dry_run {
         for statement in &report.statements {
             println!("{statement};\n");
@@ -48,12 +58,18 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Creates the database and applies what is missing in it.
-pub fn apply(client: &Client, options: Options) -> Result<Report> {
+pub fn apply(
+    client: &Client,
+    options: Options,
+    tables: &Tables,
+    cluster: Option<&str>,
+) -> Result<Report> {
     if !options.dry_run {
-        client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}"))?;
+        let everywhere = cluster.map(|name| format!(" ON CLUSTER '{name}'")).unwrap_or_default();
+        client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}{everywhere}"))?;
     }
     let client = client.clone().with_database(DATABASE);
-    let mut run = Run::new(options);
+    let mut run = Run::new(options).with_tables(tables).on_cluster(cluster);
     let mut next = run.begin();
     loop {
         match next {
@@ -65,6 +81,24 @@ pub fn apply(client: &Client, options: Options) -> Result<Report> {
             }
         }
     }
+}
+
+/// The tables that a file declares.
+pub fn declared(file: &Path) -> Result<Tables> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    tables(&text).map_err(|why| anyhow!("{}: {why}", file.display()))
+}
+
+fn cluster_name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = !text.is_empty() && text.bytes().all(plain);
+    is_name.then(|| text.to_owned()).ok_or_else(|| "must be letters, digits and _".into())
+}
+
+/// The tables of this text; for clap.
+pub fn tables(text: &str) -> Result<Tables, String> {
+    Tables::parse(text)
 }
 
 /// ClickHouse's text begins with `Code: 60. `.

@@ -18,6 +18,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tallymark_worker::migrate::Options;
+use tallymark_worker::tables::Tables;
 
 /// The database that everything lives in.
 pub const DATABASE: &str = "tallymark";
@@ -45,6 +46,9 @@ pub struct Args {
     /// Leave out the database and its tables
     #[arg(long)]
     bare: bool,
+    /// Tables of one's own, as the worker's variable TABLES declares them
+    #[arg(long, default_value = "", value_parser = migrate::tables)]
+    tables: Tables,
 }
 
 /// Starts the server, prints `ready: <url>` once the tables are there, ends on SIGINT or SIGTERM.
@@ -56,7 +60,8 @@ pub fn run(args: &Args) -> Result<()> {
     let signals = ffi::StopSignals::block()?;
     let _lock = lock(&args.data_dir)?;
     let users = users::Users::open_or_draw(&args.data_dir)?;
-    let config = config::write(&args.data_dir, args.http_port, args.tcp_port, &users)?;
+    let config =
+        config::write(&args.data_dir, args.http_port, args.tcp_port, &users, &args.tables)?;
     let client = Client::new(&format!("http://127.0.0.1:{}", args.http_port));
 
     let stopper = client.clone().with_user(&users.stop);
@@ -65,9 +70,9 @@ pub fn run(args: &Args) -> Result<()> {
         stop(&stopper);
     });
     let admin = client.with_user(&users.admin);
-    let bare = args.bare;
+    let (bare, tables) = (args.bare, args.tables.clone());
     std::thread::spawn(move || {
-        if let Err(error) = prepare(&admin, bare) {
+        if let Err(error) = prepare(&admin, bare, &tables) {
             eprintln!("error: {error:#}");
             ffi::exit_now(1);
         }
@@ -141,12 +146,12 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port between 20000 and 32000")
 }
 
-fn prepare(admin: &Client, bare: bool) -> Result<()> {
+fn prepare(admin: &Client, bare: bool, tables: &Tables) -> Result<()> {
     wait_until_up(admin)?;
     if bare {
         return Ok(());
     }
-    migrate::apply(admin, Options::default()).map(drop)
+    migrate::apply(admin, Options::default(), tables, None).map(drop)
 }
 
 /// Waits for `/ping`; the pause is short because the server answers within half a second.

@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn clickhouse_alone(plan: &Plan, bare: bool) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
-    let server = Embedded::start(&plan.data_dir, plan.clickhouse_port, bare)?;
+    let server = Embedded::start(&plan.data_dir, plan.clickhouse_port, bare, plan.tables())?;
     let json = json!({
         "clickhouse": server.url,
         "database": if bare { "default" } else { DATABASE },

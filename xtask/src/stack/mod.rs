@@ -42,6 +42,14 @@ pub struct Plan {
     pub respawn: bool,
 }
 
+impl Plan {
+    /// The worker's variable `TABLES`: the embedded server makes them too.
+    fn tables(&self) -> &str {
+        let tables = self.vars.iter().find(|(name, _)| name == "TABLES");
+        tables.map_or("", |(_, value)| value)
+    }
+}
+
 /// A running stack.
 pub struct Stack {
     workerd: Child,
@@ -51,6 +59,7 @@ pub struct Stack {
     signals: Signals,
     site_url: String,
     data_dir: PathBuf,
+    tables: String,
     respawn: bool,
 }
 
@@ -86,9 +95,14 @@ impl Stack {
         let site_url = format!("http://127.0.0.1:{}", plan.site_port);
 
         let step = Step::new("starting ClickHouse");
-        let clickhouse = match own_server()? {
+        let clickhouse = match own_server(plan.tables())? {
             Some(server) => server,
-            None => Server::Embedded(Embedded::start(&plan.data_dir, plan.clickhouse_port, false)?),
+            None => Server::Embedded(Embedded::start(
+                &plan.data_dir,
+                plan.clickhouse_port,
+                false,
+                plan.tables(),
+            )?),
         };
         step.done();
         let step = Step::new("starting the worker");
@@ -108,6 +122,7 @@ impl Stack {
             signals,
             site_url,
             data_dir: plan.data_dir.clone(),
+            tables: plan.tables().to_owned(),
             respawn: plan.respawn,
         })
     }
@@ -134,7 +149,8 @@ impl Stack {
             let Server::Embedded(server) = &mut self.clickhouse else { continue };
             if let Some(status) = server.child().try_wait()? {
                 self.ended("ClickHouse", status)?;
-                let server = Embedded::start(&self.data_dir, self.clickhouse_port, false)?;
+                let server =
+                    Embedded::start(&self.data_dir, self.clickhouse_port, false, &self.tables)?;
                 self.clickhouse = Server::Embedded(server);
                 again(self);
             }
@@ -173,13 +189,14 @@ impl Drop for Stack {
     }
 }
 
-fn own_server() -> Result<Option<Server>> {
+fn own_server(tables: &str) -> Result<Option<Server>> {
     let Ok(url) = std::env::var("CLICKHOUSE_URL") else { return Ok(None) };
     let or = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let user =
         User { name: or("CLICKHOUSE_USER", "default"), password: or("CLICKHOUSE_PASSWORD", "") };
     let admin = Client::new(&url).with_user(&user);
-    migrate::apply(&admin, Options::default())
+    let tables = migrate::tables(tables).map_err(anyhow::Error::msg)?;
+    migrate::apply(&admin, Options::default(), &tables, None)
         .with_context(|| format!("cannot use the ClickHouse at {url} (CLICKHOUSE_URL)"))?;
     Ok(Some(Server::Own { url, users: Users::all(&user) }))
 }

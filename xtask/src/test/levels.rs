@@ -72,7 +72,8 @@ impl Level {
             }
             Self::Package => {
                 build::all()?;
-                node_tests(&name, "tests/package", None)
+                let browser = Browser::find_or_install()?;
+                node_tests(&name, "tests/package", Some(&browser))
             }
             Self::Size => {
                 build::all()?;
@@ -147,7 +148,7 @@ fn server_tests(level: &str) -> Result<Vec<Test>> {
     }
     let data_dir = paths::at("target/stacks/server");
     clickhouse::reset(&data_dir)?;
-    let server = Embedded::start(&data_dir, clickhouse::free_port()?, true)?;
+    let server = Embedded::start(&data_dir, clickhouse::free_port()?, true, "")?;
     let admin = &server.users.admin;
     command.env("CLICKHOUSE_URL", &server.url);
     command.env("CLICKHOUSE_USER", &admin.name).env("CLICKHOUSE_PASSWORD", &admin.password);

@@ -151,6 +151,15 @@ fn a_field_in_both_spellings_is_there_twice() {
 }
 
 #[test]
+fn a_member_that_is_there_twice_refuses_its_row() {
+    assert_eq!(message(r#"{"name":"a","name":"b"}"#), "\"name\" is there twice");
+    assert_eq!(message(r#"{"name":"a","value":1,"value":null}"#), "\"value\" is there twice");
+    let text = r#"{"event_name":"a","user_id":"1","user_id":"1"}"#;
+    let fault = Row::parse(text, Names::Ingest, false).unwrap_err();
+    assert_eq!(fault.message, "\"user_id\" is there twice");
+}
+
+#[test]
 fn what_is_no_object_is_told_by_its_place() {
     for (text, expected) in [
         ("", "the event is no JSON: column 0"),

@@ -1,0 +1,125 @@
+// Whether anything may be counted: by the visitor's word, by their browser's, by the draw of the
+// sample. What stands in the engine's place follows from it.
+
+import {
+  forgetRefusal,
+  isRefused,
+  keepRefusal,
+  keepSession,
+  onRefusal,
+  purge,
+  uuid,
+} from "./kept.js";
+import { NOTHING, standIn, sum } from "./stand-in.js";
+import { runningSession } from "./visit.js";
+
+/** What a flush ends with whose engine was stopped. */
+const STOPPED = { ok: false, delivered: 0, dropped: 0 };
+
+/**
+ * Ends an engine that reads `queue`: a new one in its memory knows nothing of the old one's batches.
+ * Whatever it still hears of the page, it does nothing.
+ */
+export function stop(engine, queue) {
+  if (engine.stop) return engine.stop();
+  queue.calls = [0, (engine) => engine("new"), queue];
+  engine.drain();
+}
+
+/**
+ * `seat` has the engine that runs, or what stands in its place, and the queue that it reads: each
+ * has one of its own, so that one that was ended takes nothing from the next. Nothing is decided
+ * before `begin()`: what is said until then is heard.
+ */
+export function makeConsent(config, seat, dress, log) {
+  let decided;
+  let isBegun = false;
+  let isDenied = false;
+  let isIn;
+  /** What `stats()` told of engines that are no more. */
+  let before;
+  let tellStopped;
+  let stopped;
+  const watch = () => (stopped = new Promise((resolve) => (tellStopped = resolve)));
+  watch();
+
+  const total = (stats) => (before ? sum(before, stats) : stats);
+  const end = () => {
+    const { engine, queue } = seat;
+    if (!engine) return;
+    before = total(engine.stats());
+    stop(engine, queue);
+    seat.engine = seat.queue = undefined;
+    dress.end();
+    tellStopped(STOPPED);
+    watch();
+  };
+  const replace = (reason) => {
+    end();
+    const waiting = before?.waiting ?? 0;
+    if (before) before.waiting = 0;
+    seat.queue = { calls: [], shed: 0 };
+    seat.engine = standIn(seat.queue, reason, waiting, log);
+  };
+
+  /** Whether this page is in the sample: as the session that it goes on with, or else by lot. */
+  const drawn = () => {
+    const running = dress.isKept ? runningSession() : undefined;
+    const isIn = running?.isIn ?? Math.random() < config.sample;
+    if (dress.isKept && !isIn) keepSession({ id: running?.id ?? uuid(), last: Date.now(), isIn });
+    return isIn;
+  };
+
+  const run = () => {
+    isIn ??= config.sample === 1 || drawn();
+    if (!isIn) replace("sampled");
+  };
+
+  const deny = (why) => {
+    log(`consent denied: ${why}`);
+    isDenied = true;
+    replace("consent");
+    return purge();
+  };
+  /** The visitor's own word: it holds on their next page, too. */
+  const refuse = () => {
+    const purged = deny("the visitor refuses");
+    keepRefusal();
+    return purged;
+  };
+  const grant = () => {
+    log("consent granted");
+    forgetRefusal();
+    if (!isDenied) return;
+    isDenied = false;
+    end();
+    run();
+  };
+
+  return {
+    /** Resolves when the engine that runs now is stopped. */
+    isStopped: () => stopped,
+
+    stats: () =>
+      total(seat.engine ? seat.engine.stats() : { ...NOTHING, engine: "loading", dropped: {} }),
+
+    /** Whatever is not `granted` denies. */
+    decide(state) {
+      decided = state;
+      if (isBegun) return state === "granted" ? grant() : refuse();
+    },
+
+    begin() {
+      isBegun = true;
+      onRefusal(() => isDenied || deny("another tab was told"));
+      if (decided === "granted") grant();
+      else if (decided) return void refuse();
+      else if (config.consent === "denied") return void deny("by option");
+      else if (isRefused()) return void deny("on an earlier page");
+      else if (dress.isPrivate && config.gpc === "deny") {
+        return void deny("Global Privacy Control");
+      }
+      run();
+    },
+  };
+}

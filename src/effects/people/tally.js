@@ -1,0 +1,206 @@
+// A tracker that knows people: what they do under a name, who they are, what they consent to.
+//
+// It stands between the usual tracker and its engine. The tracker's queue takes every call in its
+// order; the engine gets a queue of its own, which is filled here.
+//
+// The second place outside Rust that decides (the first is src/effects/fallback.js): what is decided
+// here is decided before there is an engine, or so that there is none.
+
+import { makeTally } from "../queue.js";
+import { pushTurn } from "../visit.js";
+import { makeConsent, stop } from "./consent.js";
+import { makeDress } from "./dress.js";
+import * as verbs from "./verbs.js";
+
+/** Drops that are decided while an event is handed over. */
+const AT_ONCE = ["invalid", "before_send", "consent", "sampled"];
+const lostOf = ({ dropped }) => AT_ONCE.reduce((sum, reason) => sum + (dropped[reason] ?? 0), 0);
+
+/** How a flush of one event ends that was never handed over. */
+const LOST = { ok: false, delivered: 0, dropped: 1 };
+
+/**
+ * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
+ * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
+ * where there is one.
+ */
+export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
+  const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
+  const seat = { engine: undefined, queue: undefined };
+  /** The tracker's, once it has started. */
+  let outer;
+  /** As the fields of a call: its name is to be called in its place. */
+  const TURN = {};
+
+  let decide;
+  const isDecided = config.consent === "pending" && new Promise((resolve) => (decide = resolve));
+  const dress = makeDress(config, log);
+  const consent = makeConsent(config, seat, dress, log);
+
+  const isTurn = (fields) => fields === TURN || fields === outer;
+  /** Hands on what the tracker's queue holds, if there is somebody to take it. */
+  const forward = () => {
+    const { queue } = seat;
+    if (!queue) return;
+    const { calls } = outer;
+    for (let at = 0; at < calls.length; at += 3) {
+      const [time, name, fields] = calls.slice(at, at + 3);
+      // The turn of another part: it, too, says where the visitor is.
+      const act = fields === outer ? (...tools) => name(dress.hostOf(tools)) : name;
+      queue.calls.push(time, act, isTurn(fields) ? queue : fields);
+    }
+    calls.length = 0;
+    queue.shed += outer.shed;
+    outer.shed = 0;
+  };
+
+  const noEngine = (error) => console.error("[tallymark] cannot load its engine", error);
+  /** The options of one engine: stopped, it knows nothing of the answers that still come. */
+  const untilStopped = (queue) => {
+    const { onBatch } = config;
+    if (!onBatch) return config;
+    const value = (batch) => seat.queue === queue && onBatch(batch);
+    // `beforeSend` is read anew each time.
+    return Object.create(config, { onBatch: { value } });
+  };
+
+  let loading;
+  const loadSeat = async () => {
+    const queue = { calls: [], shed: 0, wasm: outer.wasm ?? wasm };
+    // Not after a refusal that came meanwhile.
+    const greet = (...tools) => seat.engine || dress.greet(tools);
+    queue.calls.push(Date.now(), greet, queue);
+    const engine = await (await loadEngine()).load(untilStopped(queue), queue);
+    if (seat.engine) return stop(engine, queue);
+    Object.assign(seat, { engine, queue });
+    engine.drain();
+  };
+  /** Sees that somebody takes the calls, and gives them what there is. */
+  const run = async () => {
+    if (!seat.engine) await (loading ??= loadSeat().finally(() => (loading = undefined)));
+    host.drain();
+  };
+  const settle = (method) => () => {
+    if (!seat.engine) return run().then(settle(method));
+    forward();
+    // An engine that is stopped meanwhile does not answer.
+    return Promise.race([seat.engine[method](), consent.isStopped()]);
+  };
+
+  const host = {
+    drain() {
+      forward();
+      if (seat.engine) seat.engine.drain();
+      // Granted anew, with an engine that could not be fetched.
+      else if (!loading) run().catch(noEngine);
+    },
+    flush: settle("flush"),
+    shutdown: settle("shutdown"),
+    stats() {
+      const stats = consent.stats();
+      for (let at = 2; at < outer.calls.length; at += 3) {
+        if (isTurn(outer.calls[at])) continue;
+        stats.tracked++;
+        stats.waiting++;
+      }
+      return stats;
+    },
+    queueLength: () => host.stats().waiting,
+  };
+
+  let isWatching = false;
+  const load = async (_, queue) => {
+    if (!outer) {
+      outer = queue;
+      // Before the engine hears of them: what it takes then has to be there.
+      const { document, window } = globalThis;
+      document?.addEventListener("visibilitychange", forward);
+      document?.addEventListener("freeze", forward);
+      window?.addEventListener("pagehide", forward);
+      consent.begin();
+    }
+    await run();
+    if (!config.auto || !loadWatch || isWatching) return host;
+    isWatching = true;
+    return (await loadWatch()).watch(config, outer, host, pushTurn);
+  };
+  const tally = makeTally(
+    config,
+    async () => {
+      await isDecided;
+      return { load };
+    },
+    loadQueries,
+  );
+
+  const turn = (act) => tally.track(act, TURN);
+  /** As `track`, none of them throws: what cannot be read counts as an event that is invalid. */
+  const safely =
+    (act) =>
+    (...args) => {
+      try {
+        act(...args);
+      } catch (error) {
+        log(`left out: ${error}`);
+        tally.track();
+      }
+    };
+  const says = (verb) => safely((...args) => tally.track(...verb(...args)));
+  const asks =
+    (name) =>
+    async (...args) =>
+      (await loadQueries())[name](config, ...args);
+
+  let flushing;
+  const flushSoon = () =>
+    (flushing ??= Promise.resolve().then(() => {
+      flushing = undefined;
+      return tally.flush();
+    }));
+  const identified = says(verbs.identified);
+  const measured = says(verbs.measured);
+
+  return Object.assign(tally, {
+    capture: says((...args) => verbs.captured(config.groupTypeIndex, ...args)),
+    groupIdentify: says(verbs.groupIdentified),
+    alias: says(verbs.aliased),
+
+    identify(userId, properties) {
+      turn(() => dress.identify(userId));
+      identified(userId, properties);
+    },
+    register: safely((properties) => {
+      const copy = { ...properties };
+      turn(() => dress.register(copy));
+    }),
+    reset: () => turn((...tools) => dress.reset(tools)),
+
+    entityMetric(metric) {
+      let before;
+      let isLost;
+      turn(() => (before = lostOf(seat.engine.stats())));
+      measured(metric);
+      turn(() => (isLost = lostOf(seat.engine.stats()) > before));
+      return flushSoon().then((flushed) => (isLost ? LOST : flushed));
+    },
+
+    users: {
+      recordFollow: says(verbs.followed),
+      recordUpload: says(verbs.uploaded),
+      recordEngagement: says(verbs.engaged),
+      getUserMetrics: asks("getUserMetrics"),
+      getUserFollowerCount: asks("getUserFollowerCount"),
+      getUserRank: asks("getUserRank"),
+      calculateEngagementScore: asks("calculateEngagementScore"),
+    },
+
+    async consent(state) {
+      // What was tracked under the old word goes under it.
+      if (outer) host.drain();
+      const done = consent.decide(state);
+      decide?.();
+      if (outer) await run().catch(noEngine);
+      return done;
+    },
+  });
+}

@@ -1,0 +1,151 @@
+//! A declared table as DDL.
+
+use super::{Declared, Default};
+use serde_json::Value;
+use std::fmt::Write;
+use tallymark::column::Scalar;
+use tallymark::schema::ColumnSpec;
+
+impl Declared {
+    /// `CREATE TABLE IF NOT EXISTS …`, with the deduplication window that makes a token count.
+    #[must_use]
+    pub fn create(&self) -> String {
+        let columns: Vec<_> = self.columns().map(|column| format!("    {column}")).collect();
+        let mut sql = format!(
+            "CREATE TABLE IF NOT EXISTS {}\n(\n{}\n)\nENGINE = MergeTree\n",
+            self.table.name,
+            columns.join(",\n")
+        );
+        // Writing to a String cannot fail.
+        let _ = match self.partition_by.as_deref() {
+            None => Ok(()),
+            Some("batch_id") => {
+                writeln!(sql, "PARTITION BY toYYYYMM(UUIDv7ToDateTime(batch_id))")
+            }
+            Some(name) => writeln!(sql, "PARTITION BY toYYYYMM({name})"),
+        };
+        let _ = writeln!(sql, "ORDER BY ({})", self.order_by.join(", "));
+        if let Some(ttl) = &self.ttl {
+            let is_wide = self
+                .table
+                .column(&ttl.column)
+                .is_some_and(|column| column.ty.scalar == Scalar::DateTime64);
+            // A TTL is a Date or a DateTime.
+            let time =
+                if is_wide { format!("toDateTime({})", ttl.column) } else { ttl.column.clone() };
+            let _ = writeln!(sql, "TTL {time} + INTERVAL {} DAY", ttl.days);
+        }
+        sql.push_str("SETTINGS non_replicated_deduplication_window = 100000");
+        sql
+    }
+
+    /// What a declaration has gained since its table was made.
+    #[must_use]
+    pub fn add_columns(&self) -> String {
+        let columns: Vec<_> =
+            self.columns().map(|column| format!("ADD COLUMN IF NOT EXISTS {column}")).collect();
+        format!("ALTER TABLE {} {}", self.table.name, columns.join(", "))
+    }
+
+    fn columns(&self) -> impl Iterator<Item = String> {
+        self.table.columns.iter().zip(&self.defaults).map(|(spec, default)| column(spec, default))
+    }
+}
+
+fn column(spec: &ColumnSpec, default: &Default) -> String {
+    let column = format!("{} {}", spec.name, spec.ty);
+    match default {
+        Default::Now if spec.ty.scalar == Scalar::DateTime64 => {
+            format!("{column} DEFAULT now64(3, 'UTC')")
+        }
+        Default::Now => format!("{column} DEFAULT now()"),
+        Default::Value(value) if !is_type_s_own(value) => {
+            format!("{column} DEFAULT {}", literal(value).unwrap_or_default())
+        }
+        _ => column,
+    }
+}
+
+/// Whether the value is the one that a column has without a DEFAULT.
+fn is_type_s_own(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// A value as ClickHouse writes it; `None` for lists and objects.
+pub(super) fn literal(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some("NULL".into()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => {
+            Some(format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tables;
+
+    #[test]
+    fn s2_6_d13_the_document_s_table_gets_its_ddl_and_a_window() {
+        let tables = Tables::parse(include_str!("../../tables.example.json")).unwrap();
+        let expected = "CREATE TABLE IF NOT EXISTS my_feature_events
+(
+    feature_id UInt32,
+    user_id UInt32,
+    action LowCardinality(String),
+    metadata String,
+    created_at DateTime DEFAULT now()
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(created_at)
+ORDER BY (feature_id, created_at)
+TTL created_at + INTERVAL 90 DAY
+SETTINGS non_replicated_deduplication_window = 100000";
+        let added = "ALTER TABLE my_feature_events ADD COLUMN IF NOT EXISTS feature_id UInt32, \
+                     ADD COLUMN IF NOT EXISTS user_id UInt32, \
+                     ADD COLUMN IF NOT EXISTS action LowCardinality(String), \
+                     ADD COLUMN IF NOT EXISTS metadata String, \
+                     ADD COLUMN IF NOT EXISTS created_at DateTime DEFAULT now()";
+        assert_eq!(tables.statements(), [expected, added]);
+    }
+
+    #[test]
+    fn defaults_are_literals_and_the_batch_s_month_is_its_id_s() {
+        let tables = Tables::parse(
+            r#"[{"name":"t","order_by":["a"],"partition_by":"batch_id","columns":[
+                {"name":"a","type":"String","default":"it's \\"},
+                {"name":"b","type":"Float64","default":1.5},
+                {"name":"c","type":"Bool","default":true},
+                {"name":"d","type":"Nullable(UInt8)"},
+                {"name":"e","type":"DateTime64(3)","default":"now()"},
+                {"name":"f","type":"Array(Nullable(String))"},
+                {"name":"batch_id","type":"UUID","by":"edge"}],
+                "ttl":{"column":"e","days":7}}]"#,
+        );
+        let expected = "CREATE TABLE IF NOT EXISTS t
+(
+    a String DEFAULT 'it\\'s \\\\',
+    b Float64 DEFAULT 1.5,
+    c Bool DEFAULT true,
+    d Nullable(UInt8),
+    e DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'),
+    f Array(Nullable(String)),
+    batch_id UUID
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(UUIDv7ToDateTime(batch_id))
+ORDER BY (a)
+TTL toDateTime(e) + INTERVAL 7 DAY
+SETTINGS non_replicated_deduplication_window = 100000";
+        assert_eq!(tables.unwrap().statements()[0], expected);
+    }
+}

@@ -1,0 +1,502 @@
+//! Tables of one's own: the variable `TABLES` declares each once, and from that come its DDL, the
+//! check of what is written to it, and its TypeScript type.
+//!
+//! ```json
+//! [{"name": "my_feature_events",
+//!   "columns": [{"name": "feature_id", "type": "UInt32"},
+//!               {"name": "action", "type": "LowCardinality(String)"},
+//!               {"name": "created_at", "type": "DateTime", "default": "now()"}],
+//!   "partition_by": "created_at", "order_by": ["feature_id", "created_at"],
+//!   "ttl": {"column": "created_at", "days": 90}, "sites": ["demo"]}]
+//! ```
+//!
+//! # Invariants
+//!
+//! * Every name is letters, digits and `_`, every type one of the core's: nothing else of a
+//!   declaration reaches SQL but escaped texts.
+//! * Where a row lands depends on what its client sent: a partition's column is never corrected at the
+//!   edge, and one that a client may leave out is filled in from the request's id.
+
+mod column;
+mod ddl;
+mod rows;
+mod typescript;
+
+pub use rows::Rows;
+pub use typescript::declarations;
+
+use crate::limits;
+use crate::migrate::FILES;
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use tallymark::column::{Scalar, Type};
+use tallymark::limits::{EVENT_NAME_BYTES, STRING_BYTES};
+use tallymark::schema::{By, ColumnSpec, EVENTS, Table};
+
+/// All declared tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tables(Vec<&'static Declared>);
+
+/// One declared table.
+#[derive(Debug, PartialEq)]
+pub struct Declared {
+    /// What blocks and rows are checked against.
+    pub table: Table,
+    /// The default of each column, in the table's order.
+    defaults: Vec<Default>,
+    partition_by: Option<String>,
+    order_by: Vec<String>,
+    ttl: Option<Ttl>,
+    /// Whose keys may write; all sites' when empty.
+    sites: Vec<String>,
+}
+
+/// What a row gets that leaves a column out.
+#[derive(Clone, Debug, PartialEq)]
+enum Default {
+    /// Nothing: the column must be there.
+    Required,
+    /// The time in the request's id; `now()` for whoever inserts by himself.
+    Now,
+    /// This value.
+    Value(Value),
+    /// The edge writes it.
+    Edge,
+}
+
+/// When rows are deleted.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ttl {
+    column: String,
+    days: u32,
+}
+
+/// One entry of `TABLES`, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declaration {
+    name: String,
+    columns: Vec<Column>,
+    partition_by: Option<String>,
+    order_by: Vec<String>,
+    ttl: Option<Ttl>,
+    #[serde(default)]
+    sites: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    default: Option<Value>,
+    max_bytes: Option<usize>,
+    #[serde(default)]
+    by: Writer,
+}
+
+#[derive(Clone, Copy, PartialEq, std::default::Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Writer {
+    #[default]
+    Client,
+    Edge,
+}
+
+impl Tables {
+    /// Reads the variable; empty text declares none.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong, which names table and column.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        if json.is_empty() {
+            return Ok(Self::default());
+        }
+        let all: Vec<Declaration> = serde_json::from_str(json)
+            .map_err(|error| format!("must be JSON, a list of tables: {error}"))?;
+        if all.len() > limits::TABLES {
+            return Err(format!("must declare at most {} tables", limits::TABLES));
+        }
+        let mut tables = Self::default();
+        for declaration in all {
+            let name = declaration.name.clone();
+            let declared = declaration.check().map_err(|why| format!("table {name:?}: {why}"))?;
+            if tables.find(&name).is_some() {
+                return Err(format!("table {name:?} is there twice"));
+            }
+            // An isolate reads its variables once: a table lives as long as it does, and everything
+            // that is under way may refer to it.
+            tables.0.push(Box::leak(Box::new(declared)));
+        }
+        Ok(tables)
+    }
+
+    /// The declared table of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&'static Declared> {
+        self.0.iter().copied().find(|declared| declared.table.name == name)
+    }
+
+    /// The table of this name that this site's key may write to, `events` for all.
+    #[must_use]
+    pub fn writable(&self, name: &str, site: &str) -> Option<&'static Table> {
+        if name == EVENTS.name {
+            return Some(&EVENTS);
+        }
+        let declared = self.find(name)?;
+        let is_free = declared.sites.is_empty() || declared.sites.iter().any(|own| own == site);
+        is_free.then_some(&declared.table)
+    }
+
+    /// All of them, in the order of the variable.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Declared> {
+        self.0.iter().copied()
+    }
+
+    /// The statements that make them, in order; each may run any number of times.
+    #[must_use]
+    pub fn statements(&self) -> Vec<String> {
+        self.iter().flat_map(|declared| [declared.create(), declared.add_columns()]).collect()
+    }
+}
+
+impl Declaration {
+    fn check(self) -> Result<Declared, String> {
+        if !is_name(&self.name) {
+            return Err(NAME.into());
+        }
+        if is_taken(&self.name) {
+            return Err("this name is one of tallymark's own".into());
+        }
+        let count = self.columns.len();
+        if !(1..=limits::TABLE_COLUMNS).contains(&count) {
+            return Err(format!("must have 1 to {} columns", limits::TABLE_COLUMNS));
+        }
+        let mut columns: Vec<ColumnSpec> = Vec::new();
+        let mut defaults = Vec::new();
+        for column in self.columns {
+            let name = column.name.clone();
+            let (spec, default) =
+                column.check().map_err(|why| format!("column {name:?}: {why}"))?;
+            if columns.iter().any(|other| other.name == spec.name) {
+                return Err(format!("column {name:?} is there twice"));
+            }
+            columns.push(spec);
+            defaults.push(default);
+        }
+        let table = Table { name: Cow::Owned(self.name), columns: Cow::Owned(columns) };
+        let mut declared = Declared {
+            table,
+            defaults,
+            partition_by: self.partition_by,
+            order_by: self.order_by,
+            ttl: self.ttl,
+            sites: self.sites,
+        };
+        declared.check()?;
+        declared.require_partition();
+        Ok(declared)
+    }
+}
+
+impl Column {
+    fn check(self) -> Result<(ColumnSpec, Default), String> {
+        if !is_name(&self.name) {
+            return Err(NAME.into());
+        }
+        let ty = Type::parse(self.type_name.as_bytes())
+            .map_err(|_| format!("{:?} is no type of tallymark's", self.type_name))?;
+        if self.by == Writer::Edge {
+            let known = EVENTS.column(&self.name).filter(|known| known.by == By::Edge);
+            return match known {
+                _ if self.default.is_some() || self.max_bytes.is_some() => {
+                    Err("the edge's columns have no default and no bound".into())
+                }
+                Some(known) if known.ty == ty => Ok((known.clone(), Default::Edge)),
+                Some(known) => Err(format!("the edge writes it as {}", known.ty)),
+                None => Err("the edge writes no column of this name".into()),
+            };
+        }
+        let most = match ty.scalar {
+            Scalar::LowCardinality => EVENT_NAME_BYTES,
+            _ => STRING_BYTES,
+        };
+        let max_bytes = self.max_bytes.unwrap_or(most);
+        if max_bytes == 0 || max_bytes > STRING_BYTES {
+            return Err(format!("max_bytes must be 1 to {STRING_BYTES}"));
+        }
+        let default = match self.default {
+            Some(Value::String(text)) if text == "now()" => Default::Now,
+            Some(value) => Default::Value(value),
+            None if ty.nullable && ty.arrays == 0 => Default::Value(Value::Null),
+            None => Default::Required,
+        };
+        let is_time = matches!(ty.scalar, Scalar::DateTime | Scalar::DateTime64);
+        if default == Default::Now && !(is_time && ty == Type::scalar(ty.scalar)) {
+            return Err("now() is for DateTime and DateTime64(3)".into());
+        }
+        let required = default == Default::Required;
+        let name = Cow::Owned(self.name);
+        let spec = ColumnSpec { name, ty, by: By::Client, required, max_bytes };
+        if let Default::Value(value) = &default {
+            let takes = ddl::literal(value).is_some() && column::takes(&spec, value);
+            // What is no value of the type would fail at every row that leaves it out.
+            if !takes {
+                return Err(
+                    "the default must be a number, a text, true, false or null of its type".into(),
+                );
+            }
+        }
+        Ok((spec, default))
+    }
+}
+
+impl Declared {
+    /// Whether a batch can be looked up in it by its id.
+    #[must_use]
+    pub fn holds_batches(table: &Table) -> bool {
+        ["batch_id", "received_at"]
+            .iter()
+            .all(|name| table.column(name).is_some_and(|column| column.by == By::Edge))
+    }
+
+    fn column(&self, name: &str) -> Result<&ColumnSpec, String> {
+        self.table.column(name).ok_or_else(|| format!("there is no column {name:?}"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.order_by.is_empty() {
+            return Err("order_by must name at least one column".into());
+        }
+        for name in &self.order_by {
+            let ty = self.column(name)?.ty;
+            if ty.nullable || ty.scalar == Scalar::Json {
+                return Err(format!("order_by cannot name {name:?}: it is {ty}"));
+            }
+        }
+        let is_time = |name: &str| {
+            let ty = self.column(name)?.ty;
+            let time = [Scalar::Date, Scalar::DateTime, Scalar::DateTime64]
+                .iter()
+                .any(|scalar| ty == Type::scalar(*scalar));
+            if time { Ok(()) } else { Err(format!("column {name:?} must be a date or a time")) }
+        };
+        if let Some(ttl) = &self.ttl {
+            is_time(&ttl.column)?;
+            let (least, most) = limits::TTL_DAYS;
+            if !(least..=most).contains(&ttl.days) {
+                return Err(format!("ttl.days must be {least} to {most}"));
+            }
+        }
+        match self.partition_by.as_deref() {
+            None => Ok(()),
+            Some("batch_id") if self.column("batch_id")?.by == By::Edge => Ok(()),
+            // A retry would land in another month than its first try, where nobody knows its token.
+            Some("occurred_at") | Some("received_at") => {
+                Err("partition_by must name a column that is the same at every try".into())
+            }
+            Some(name) => is_time(name),
+        }
+    }
+
+    /// A block's client says where its rows land: a default would be the server's time at that try.
+    fn require_partition(&mut self) {
+        let Some(name) = self.partition_by.as_deref() else { return };
+        for column in self.table.columns.to_mut() {
+            column.required |= column.name == name && column.by == By::Client;
+        }
+    }
+}
+
+const NAME: &str = "a name must be a letter or _, then letters, digits and _, 64 at most";
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=limits::SITE_BYTES).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// Whether one of tallymark's own tables or views has this name.
+fn is_taken(name: &str) -> bool {
+    FILES.iter().any(|file| file.name.split_once('_').is_some_and(|(_, own)| own == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The metrics document's table (contract S2.6).
+    const FEATURE: &str = include_str!("../../tables.example.json");
+
+    fn message(json: &str) -> String {
+        Tables::parse(json).unwrap_err()
+    }
+
+    /// A table of a key and a time with these members more.
+    fn table(columns: &str, more: &str) -> String {
+        format!(
+            r#"[{{"name":"t","columns":[{{"name":"id","type":"UInt32"}},
+                {{"name":"at","type":"DateTime64(3)"}}{columns}],"order_by":["id"]{more}}}]"#
+        )
+    }
+
+    #[test]
+    fn s2_6_the_document_s_table_is_declared_once() {
+        let tables = Tables::parse(FEATURE).unwrap();
+        let table = &tables.find("my_feature_events").unwrap().table;
+        let columns: Vec<_> =
+            table.columns.iter().map(|column| (&*column.name, column.required)).collect();
+        assert_eq!(
+            columns,
+            [
+                ("feature_id", true),
+                ("user_id", true),
+                ("action", true),
+                ("metadata", false),
+                // It has a default, but a block must say where its rows land.
+                ("created_at", true),
+            ]
+        );
+        assert_eq!(tables.writable("my_feature_events", "any"), Some(table));
+        assert_eq!(tables.writable("events", "any"), Some(&EVENTS));
+        assert_eq!(tables.writable("entity_totals", "any"), None);
+    }
+
+    #[test]
+    fn a_table_may_belong_to_sites() {
+        let tables = Tables::parse(&table("", r#","sites":["a"]"#)).unwrap();
+        assert!(tables.writable("t", "a").is_some());
+        assert_eq!(tables.writable("t", "b"), None);
+    }
+
+    #[test]
+    fn only_a_table_with_the_edge_s_columns_can_be_asked_for_a_batch() {
+        let edge = r#",{"name":"batch_id","type":"UUID","by":"edge"},
+            {"name":"received_at","type":"DateTime64(3, 'UTC')","by":"edge"}"#;
+        let holds = |json: &str| {
+            Declared::holds_batches(&Tables::parse(json).unwrap().find("t").unwrap().table)
+        };
+        assert!(holds(&table(edge, r#","partition_by":"batch_id""#)));
+        assert!(!holds(&table("", "")));
+        assert!(Declared::holds_batches(&EVENTS));
+    }
+
+    #[test]
+    fn each_wrong_declaration_is_told() {
+        let column = |more: &str| table(&format!(r#",{{"name":"c",{more}}}"#), "");
+        for (json, expected) in [
+            (
+                "{}".into(),
+                "must be JSON, a list of tables: invalid type: map, expected a sequence at line 1 column 0",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""t;""#),
+                "table \"t;\": a name must be a letter or _, then letters, digits and _, 64 at most",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""1t""#),
+                "table \"1t\": a name must be a letter or _, then letters, digits and _, 64 at most",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""events""#),
+                "table \"events\": this name is one of tallymark's own",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""post_events""#),
+                "table \"post_events\": this name is one of tallymark's own",
+            ),
+            (
+                table(r#",{"name":"id","type":"UInt8"}"#, ""),
+                "table \"t\": column \"id\" is there twice",
+            ),
+            (
+                column(r#""type":"UInt31""#),
+                "table \"t\": column \"c\": \"UInt31\" is no type of tallymark's",
+            ),
+            (
+                column(r#""type":"String) ENGINE = Null --""#),
+                "table \"t\": column \"c\": \"String) ENGINE = Null --\" is no type of tallymark's",
+            ),
+            (
+                column(r#""type":"UInt8","default":"now()""#),
+                "table \"t\": column \"c\": now() is for DateTime and DateTime64(3)",
+            ),
+            (
+                column(r#""type":"UInt8","default":"x""#),
+                "table \"t\": column \"c\": the default must be a number, a text, true, false or null of its type",
+            ),
+            (
+                column(r#""type":"UInt8","default":256"#),
+                "table \"t\": column \"c\": the default must be a number, a text, true, false or null of its type",
+            ),
+            (
+                column(r#""type":"Array(UInt8)","default":[]"#),
+                "table \"t\": column \"c\": the default must be a number, a text, true, false or null of its type",
+            ),
+            (
+                column(r#""type":"String","max_bytes":32769"#),
+                "table \"t\": column \"c\": max_bytes must be 1 to 32768",
+            ),
+            (
+                column(r#""type":"String","by":"edge""#),
+                "table \"t\": column \"c\": the edge writes no column of this name",
+            ),
+            (
+                table(r#",{"name":"site","type":"String","by":"edge"}"#, ""),
+                "table \"t\": column \"site\": the edge writes it as LowCardinality(String)",
+            ),
+            (
+                table(
+                    r#",{"name":"bot","type":"LowCardinality(String)","by":"edge","default":"x"}"#,
+                    "",
+                ),
+                "table \"t\": column \"bot\": the edge's columns have no default and no bound",
+            ),
+            (
+                table("", "").replace(r#"["id"]"#, "[]"),
+                "table \"t\": order_by must name at least one column",
+            ),
+            (
+                table("", "").replace(r#"["id"]"#, r#"["x"]"#),
+                "table \"t\": there is no column \"x\"",
+            ),
+            (
+                table(r#",{"name":"n","type":"Nullable(UInt8)"}"#, "")
+                    .replace(r#"["id"]"#, r#"["n"]"#),
+                "table \"t\": order_by cannot name \"n\": it is Nullable(UInt8)",
+            ),
+            (
+                table("", r#","ttl":{"column":"id","days":1}"#),
+                "table \"t\": column \"id\" must be a date or a time",
+            ),
+            (
+                table("", r#","ttl":{"column":"at","days":0}"#),
+                "table \"t\": ttl.days must be 1 to 10000",
+            ),
+            (
+                table("", r#","partition_by":"id""#),
+                "table \"t\": column \"id\" must be a date or a time",
+            ),
+            (
+                table("", r#","partition_by":"batch_id""#),
+                "table \"t\": there is no column \"batch_id\"",
+            ),
+            (
+                table(
+                    r#",{"name":"occurred_at","type":"DateTime64(3)"}"#,
+                    r#","partition_by":"occurred_at""#,
+                ),
+                "table \"t\": partition_by must name a column that is the same at every try",
+            ),
+        ] {
+            assert_eq!(message(&json), expected, "{json}");
+        }
+        let twice = format!("[{0},{0}]", &table("", "")[1..table("", "").len() - 1]);
+        assert_eq!(message(&twice), "table \"t\" is there twice");
+        assert_eq!(Tables::parse(""), Ok(Tables::default()));
+    }
+}
