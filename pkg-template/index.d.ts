@@ -43,6 +43,8 @@ export interface Options<Table extends string = string> {
    * counted as `discarded`. Default `"persist"`.
    */
   onFailure?: "persist" | "requeue" | "discard";
+  /** Events that are told without a call, each off unless named. Default `{}`. */
+  auto?: Auto;
   /** Sees every event before it counts; what it returns is sent, `null` drops it. */
   beforeSend?: (event: TrackedEvent) => TrackedEvent | null;
   /** Hears of every answer to a batch, in a task of its own. */
@@ -51,6 +53,37 @@ export interface Options<Table extends string = string> {
   debug?: boolean;
   /** {@link debug} under another name. */
   enable_logging?: boolean;
+}
+
+/**
+ * Events that the page tells by itself. With any of them, each change of the address within the
+ * document (routes of single-page applications) and each return from the bfcache begins a page view
+ * with an id of its own. They are off where the page may not have WebAssembly.
+ */
+export interface Auto {
+  /**
+   * `page_view` on the entity `page` / path, once the page is visible and activated; its properties
+   * are `title` and `navigation` (`"load"`, `"route"`, `"restore"`).
+   */
+  pageViews?: boolean;
+  /**
+   * `engagement` on the same entity: `value` milliseconds during which the page was visible, had the
+   * focus, and had had input within the last 30 s; the property `scroll_percent` is how far down it
+   * was read. Told when the page hides, at a route and at leaving; several of a page view add up.
+   */
+  engagement?: boolean;
+  /**
+   * For elements with `data-tally-view="type:id"`, those added later included: `view` once half of
+   * the element (30 % from 242,500 px² on) was in the window of the visible page for one second
+   * without a break, once a page view for each `type:id`; and `dwell`, `value` milliseconds in the
+   * window, told as engagement is. At most 4,096 elements a page view.
+   */
+  impressions?: boolean;
+  /**
+   * `click` for people's clicks on elements with `data-tally-click="type:id"`; `outbound_click` on
+   * the entity `link` / origin and path for those on links to another host.
+   */
+  clicks?: boolean;
 }
 
 /** A user that may insert into one table and do nothing else. */

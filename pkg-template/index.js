@@ -7,11 +7,13 @@ import { checkOptions } from "./parts/options.js";
  * Checks the options and returns the tracker at once; throws one error that names an option. `now`
  * and `gone` are the snippet's: the time of a call, and how many it had to let go.
  */
-export const init = (options, now, gone) =>
-  makeTally(
-    checkOptions(options),
-    () => import("./parts/engine.js"),
+export const init = (options, now, gone) => {
+  const config = checkOptions(options);
+  return makeTally(
+    config,
+    () => (config.auto ? import("./parts/observe.js") : import("./parts/engine.js")),
     () => import("./parts/queries.js"),
     now,
     gone,
   );
+};

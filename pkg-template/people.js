@@ -11,4 +11,5 @@ export const init = (options) =>
     () => import("./parts/engine.js"),
     () => import("./parts/queries.js"),
     new URL("tallymark_visit_bg.wasm", import.meta.url),
+    () => import("./parts/watch.js"),
   );

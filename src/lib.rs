@@ -25,6 +25,7 @@
 //! | [`split`] | a sealed block in two, for a receiver that finds it too large |
 //! | [`outbox`] | sealed batches on their way |
 //! | [`retry`] | how long to wait after a failed try |
+//! | [`observe`] | page views, engagement, impressions and clicks as state machines |
 //! | [`pending`] | calls to `flush()` that wait for their batches |
 //! | [`stats`] | what was counted |
 //! | [`tracker`] | the state machine that joins them: `handle_*` in, `poll_output` out |
@@ -34,8 +35,8 @@
 //! # Invariants
 //!
 //! * Directions: `limits time error rng` ← `column` ← `block` ← `buffer`. The modules `flush`,
-//!   `session`, `retry`, `outbox`, `pending` and `observe` do not know each other; only `tracker`
-//!   joins them.
+//!   `session`, `retry`, `outbox` and `pending` do not know each other; only `tracker` joins them.
+//!   `observe` knows `limits` and `time` alone, and the tracker does not know it.
 //! * The core names neither a shell (`js`, `web`) nor the worker, and has no dependency.
 //! * Nothing here contains SQL.
 //!
@@ -64,19 +65,23 @@ pub mod flush;
 pub mod journal;
 #[cfg(feature = "js")]
 pub mod js;
+#[cfg(feature = "js-observe")]
+#[path = "js/observe.rs"]
+pub mod js_observe;
 #[cfg(feature = "js-split")]
 #[path = "js/split.rs"]
 pub mod js_split;
 pub mod limits;
 mod list;
 #[cfg(all(
-    any(feature = "js", feature = "js-split"),
+    any(feature = "js", feature = "js-split", feature = "js-observe"),
     target_arch = "wasm32",
     not(target_feature = "atomics"),
     not(feature = "web")
 ))]
 #[path = "js/memory.rs"]
 mod memory;
+pub mod observe;
 pub mod outbox;
 pub mod pending;
 pub mod retry;

@@ -138,3 +138,27 @@ const _: () = assert!(BACKOFF_BASE_MS <= BACKOFF_CAP_MS);
 const _: () = assert!((BACKOFF_CAP_MS as i64) < BATCH_AGE_MS);
 const _: () = assert!(MIN_TIME_MS < MAX_TIME_MS && (MAX_TIME_MS as i64) < BATCH_AGE_MS);
 const _: () = assert!((RETRY_AFTER_MAX_MS as i64) < BATCH_AGE_MS);
+
+/// How long after the last input a page still counts as read: what the field's trackers of reading
+/// time take for people who read without touching anything.
+pub const IDLE_MS: u64 = 30_000;
+
+/// How long after its route a page view is told: applications set the title in an effect of their
+/// own, some frames after the address.
+pub const SETTLE_MS: u64 = 250;
+
+/// How long a page may work on a route before its view is told all the same.
+pub const MOVING_MS: u64 = 10_000;
+
+/// How long enough of an element must be in the window without a break (IAB and MRC).
+pub const IMPRESSION_MS: u64 = 1_000;
+
+/// From this area on, in CSS pixels, 30 % of an element are enough (IAB and MRC: 970 × 250).
+pub const LARGE_AREA_PX: f64 = 242_500.0;
+
+/// Marked elements watched on one page view, those that have left the page included. A feed shows
+/// a few hundred in a long visit; they have their place in memory from the start.
+pub const OBSERVED_ELEMENTS: usize = 4_096;
+
+const _: () = assert!(SETTLE_MS < MOVING_MS && MOVING_MS < IDLE_MS);
+const _: () = assert!(OBSERVED_ELEMENTS <= u16::MAX as usize);

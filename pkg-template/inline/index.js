@@ -4,10 +4,14 @@
 import { makeTally } from "../../src/effects/queue.js";
 import { checkOptions } from "../parts/options.js";
 
-/** As the browser's. */
-export const init = (options) =>
-  makeTally(
-    checkOptions(options),
+/** As the browser's, but that it observes nothing by itself. */
+export const init = (options) => {
+  const config = checkOptions(options);
+  if (config.auto)
+    throw new TypeError("tallymark: option auto must be left out of tallymark/inline");
+  return makeTally(
+    config,
     () => import("./engine.js"),
     () => import("../parts/queries.js"),
   );
+};

@@ -1,18 +1,15 @@
 // The options of `init`: what each may be, its default, its other names (API.md).
 
 const is = (type) => [`a ${type}`, (value) => typeof value === type];
-const text = ["a text that is not empty", (value) => value && typeof value === "string"];
+const text = ["a text, not empty", (value) => value && typeof value === "string"];
 const anyText = is("string");
-const oneOf = (...values) => [
-  values.map((value) => JSON.stringify(value)).join(" or "),
-  (value) => values.includes(value),
-];
+const oneOf = (...values) => [values.join(" or "), (value) => values.includes(value)];
 const whole = (least, most) => [
   `a whole number from ${least} to ${most}`,
   (value) => Number.isInteger(value) && value >= least && value <= most,
 ];
 const url = [
-  "an absolute http or https URL without user, query or fragment",
+  "an http or https URL without user, query or fragment",
   (value) => /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(value) && isUrl(value),
 ];
 const isUrl = (value) => {
@@ -20,13 +17,18 @@ const isUrl = (value) => {
     return new URL(value);
   } catch {}
 };
-const never = ["left out: it is not supported yet", () => false];
+const isObject = (value) => value === Object(value);
+const AUTO = ["pageViews", "engagement", "impressions", "clicks"];
+const someOf = [
+  `an object of ${AUTO}`,
+  (value) => value === Object(value) && Object.keys(value).every((name) => AUTO.includes(name)),
+];
 
 /** name: [[what it must be, check], default]. */
 const OPTIONS = {
   endpoint: [url],
   key: [text],
-  clickhouse: [["an object", (value) => value && typeof value === "object"]],
+  clickhouse: [["an object", isObject]],
   table: [text, "events"],
   maxRows: [whole(1, 10_000), 500],
   maxBytes: [whole(1_000, 1_000_000), 56_000],
@@ -39,9 +41,8 @@ const OPTIONS = {
   // More of these: tallymark/people.
   consent: [oneOf("granted"), "granted"],
   sample: [oneOf(1), 1],
-  auto: [never],
+  auto: [someOf],
   journalBytes: [whole(0, 5_000_000), 524_288],
-  groupTypeIndex: [never],
 };
 
 const ALIASES = {
@@ -49,7 +50,6 @@ const ALIASES = {
   flush_at: "maxRows",
   flush_interval: "maxTimeMs",
   max_queue_size: "maxWaitingRows",
-  group_type_index: "groupTypeIndex",
   enable_logging: "debug",
 };
 
@@ -88,13 +88,13 @@ const withoutSlash = (address) => new URL(address).href.replace(/\/+$/, "");
 export function checkOptions(given) {
   const config = checked(Object(given), OPTIONS, "");
   if (config.clickhouse) {
-    if (config.endpoint) fail("clickhouse", "left out when endpoint is given");
+    if (config.endpoint) fail("clickhouse", "left out with endpoint");
     config.clickhouse = checked(config.clickhouse, CLICKHOUSE, "clickhouse.");
     if (!config.clickhouse.url) fail("clickhouse.url", "given");
     config.clickhouse.url = withoutSlash(config.clickhouse.url);
   } else {
-    if (!config.endpoint) fail("endpoint", "given, or clickhouse");
-    if (!config.key) fail("key", "given with endpoint");
+    if (!config.endpoint) fail("endpoint or clickhouse", "given");
+    if (!config.key) fail("key", "given");
     config.endpoint = withoutSlash(config.endpoint);
   }
   return config;

@@ -15,13 +15,19 @@ export const addressOf = ({ endpoint, key, table, clickhouse }, id) =>
         insert_deduplication_token: id,
         input_format_skip_unknown_fields: 0,
       })
-    : query(`${endpoint}/v1/batch`, { v: 1, k: key, id, t: table, at: Date.now() });
+    : query(`${endpoint}/v1/batch`, {
+        v: 1,
+        k: key,
+        id,
+        t: table,
+        at: Date.now(),
+        // Events of a browser that says that it is driven are told apart, not dropped.
+        ...(globalThis.navigator?.webdriver && { b: "webdriver" }),
+      });
 
 /** Its own name, which a record of the journal is checked against: no password is part of it. */
 export const nameOf = ({ endpoint, key, table, clickhouse }) =>
   (clickhouse
-    ? [clickhouse.url, clickhouse.database, table, clickhouse.site]
-    : [endpoint, key, table, ""]
-  )
-    .map((text) => `${text}\n`)
-    .join("");
+    ? [clickhouse.url, clickhouse.database, table, clickhouse.site, ""]
+    : [endpoint, key, table, "", ""]
+  ).join("\n");

@@ -296,15 +296,17 @@ const TYPES = {
 };
 
 /**
- * A further origin. `pages` maps a path to HTML text; any other path is a file of `folder`, for
- * example the built package. `headers` go with every answer: a CSP.
+ * A further origin. `pages` maps a path to HTML text, and `page(url)` gives that of others; any
+ * other path is a file of `folder`, for example the built package. `headers` go with every answer: a
+ * CSP.
  *
  * @returns `{ origin }`
  */
-export function serveOrigin(scope, { pages = {}, folder, headers = {} } = {}) {
+export function serveOrigin(scope, { pages = {}, page: other, folder, headers = {} } = {}) {
   return listen(scope, async (incoming, outgoing) => {
-    const { pathname } = new URL(incoming.url, "http://origin");
-    const page = pages[pathname];
+    const url = new URL(incoming.url, "http://origin");
+    const { pathname } = url;
+    const page = pages[pathname] ?? other?.(url);
     if (page !== undefined) {
       return void outgoing.writeHead(200, { "content-type": TYPES[".html"], ...headers }).end(page);
     }

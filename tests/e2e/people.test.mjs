@@ -331,3 +331,32 @@ test("visitor: true keeps visitor and session over pages and tabs, each with a p
   const [{ visitor_id }] = await eventsOf("no visitor");
   assert.equal(visitor_id, "");
 });
+
+test("automatic page views are the visitor's, one page each, and end with a no", async (t) => {
+  const options = { auto: { pageViews: true }, visitor: true };
+  const { page } = await openPage(await openContext(t), options);
+  const tracked = (count) =>
+    page.waitForFunction((count) => window.tally.stats().tracked === count, count);
+  await tracked(1);
+  await page.evaluate(() => history.pushState(null, "", "/second"));
+  await tracked(2);
+  await flush(page);
+  const stored = async () =>
+    (await eventsOf("page")).map(({ name, entity_id, seq }) => ({ name, entity_id, seq }));
+  const views = [
+    { name: "page_view", entity_id: "/", seq: 0 },
+    { name: "page_view", entity_id: "/second", seq: 0 },
+  ];
+  assert.deepEqual(await stored(), views);
+  const [first, second] = await eventsOf("page");
+  assert.match(first.visitor_id, /^[0-9a-f-]{36}$/);
+  assert.deepEqual(
+    [second.visitor_id, second.session, second.page === first.page],
+    [first.visitor_id, first.session, false],
+  );
+  await page.evaluate(() => window.tally.consent("denied"));
+  await page.evaluate(() => history.pushState(null, "", "/third"));
+  await page.waitForFunction(() => window.tally.stats().dropped.consent === 1);
+  await flush(page);
+  assert.deepEqual(await stored(), views);
+});

@@ -13,5 +13,6 @@ mod golden_format;
 mod golden_ours;
 mod goldens;
 mod naive;
+mod observe;
 mod tracker;
 mod twin;

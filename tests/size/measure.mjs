@@ -37,7 +37,7 @@ const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
 // The entry in place of the usual one where a site knows people; its engine is the visits'.
 const isPeople = (file) => file === "people.js";
 // Fetched when they are turned on: the engine in place of the usual one.
-const isObserver = (file) => /^(observe|visit|tallymark_visit)/.test(file);
+const isObserver = (file) => /^(observe|watch|visit|tallymark_visit|tallymark_observe)/.test(file);
 const isReplaced = (file) => file === "tallymark_bg.wasm";
 // Fetched only where WebAssembly is refused, and then instead of it: no page has both.
 const isFallback = (file) => /^fallback/.test(file);
@@ -50,10 +50,13 @@ export const stages = {
   snippet: [SNIPPET],
   firstEvent: [...withImports(entry)],
   core: all.filter((file) => !isObserver(file)),
-  everything: all.filter((file) => !isReplaced(file)),
+  everything: all.filter((file) => !isReplaced(file) && !/^watch/.test(file)),
   people: [
     "people.js",
-    ...all.filter((file) => file !== entry && !isReplaced(file) && !/^observe/.test(file)),
+    ...all.filter(
+      (file) =>
+        file !== entry && !isReplaced(file) && !/^(observe|watch|tallymark_observe)/.test(file),
+    ),
   ],
-  withoutWasm: [...usual, ...scripts.filter(isFallback)],
+  withoutWasm: [...usual.filter((file) => !isObserver(file)), ...scripts.filter(isFallback)],
 };

@@ -7,6 +7,7 @@
 // here is decided before there is an engine, or so that there is none.
 
 import { makeTally } from "../queue.js";
+import { pushTurn } from "../visit.js";
 import { makeConsent, stop } from "./consent.js";
 import { makeDress } from "./dress.js";
 import * as verbs from "./verbs.js";
@@ -20,9 +21,10 @@ const LOST = { ok: false, delivered: 0, dropped: 1 };
 
 /**
  * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
- * is the engine that knows of visits: its address, or itself.
+ * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
+ * where there is one.
  */
-export function makePeople(config, loadEngine, loadQueries, wasm) {
+export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -106,6 +108,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm) {
     queueLength: () => host.stats().waiting,
   };
 
+  let isWatching = false;
   const load = async (_, queue) => {
     if (!outer) {
       outer = queue;
@@ -117,7 +120,9 @@ export function makePeople(config, loadEngine, loadQueries, wasm) {
       consent.begin();
     }
     await run();
-    return host;
+    if (!config.auto || !loadWatch || isWatching) return host;
+    isWatching = true;
+    return (await loadWatch()).watch(config, outer, host, pushTurn);
   };
   const tally = makeTally(
     config,

@@ -27,14 +27,20 @@ const SPLIT: wasm::Module =
 const VISIT: wasm::Module =
     wasm::Module { features: "js-visit", out: "target/visit-bindgen", ..TRACKER };
 
-/// Flattened once, the second round finds more. Nothing but the stack's end is in low memory.
+/// Fetched beside that one where automatic events are asked for. Nothing in it can panic.
+const OBSERVE: wasm::Module =
+    wasm::Module { features: "js-observe", out: "target/observe-bindgen", snip: &[], ..TRACKER };
+
+/// Flattened once, later rounds find more. Nothing but the stack's end is in low memory.
 const OPTIMISE: &[&str] = &[
     "--low-memory-unused",
     "--flatten",
     "--rereloop",
     "-Oz",
     "-Oz",
+    "-Oz",
     "--converge",
+    "--always-inline-max-function-size=4",
     "--one-caller-inline-max-function-size=30",
 ];
 
@@ -86,6 +92,7 @@ const TERSER: &[&str] =
 pub fn build() -> Result<()> {
     SPLIT.build()?;
     VISIT.build()?;
+    OBSERVE.build()?;
     TRACKER.build()?;
     let (template, pkg) = (paths::at("pkg-template"), paths::at("pkg"));
     let wasm = |module: &wasm::Module| paths::at(module.out).join("tallymark_bg.wasm");
@@ -94,6 +101,7 @@ pub fn build() -> Result<()> {
         wasm(&TRACKER),
         wasm(&SPLIT),
         wasm(&VISIT),
+        wasm(&OBSERVE),
         paths::at("src/effects"),
         paths::at("worker/queries"),
         paths::at("LICENSE"),
@@ -112,6 +120,7 @@ pub fn build() -> Result<()> {
         stamp::copy(&paths::at("LICENSE"), &pkg.join("LICENSE"))?;
         stamp::copy(&wasm(&TRACKER), &pkg.join("tallymark_bg.wasm"))?;
         stamp::copy(&wasm(&VISIT), &pkg.join("tallymark_visit_bg.wasm"))?;
+        stamp::copy(&wasm(&OBSERVE), &pkg.join("tallymark_observe_bg.wasm"))?;
         stamp::copy(&wasm(&SPLIT), &pkg.join("tallymark_split_bg.wasm"))
     })
 }

@@ -93,7 +93,9 @@ fn lint(level: &str) -> Result<Vec<Test>> {
         ("clippy", cargo(&[&clippy[..], &["--workspace", "--all-targets"], &deny].concat())),
         (
             "clippy of the shells",
-            cargo(&[&clippy[..], &wasm, &["--features", "js-visit,web"], &deny].concat()),
+            cargo(
+                &[&clippy[..], &wasm, &["--features", "js-visit,js-observe,web"], &deny].concat(),
+            ),
         ),
         (
             "clippy of the worker's exports",
