@@ -3,9 +3,10 @@
 use super::page::{Page, Request};
 use super::suite::{Flushed, Options, Shell};
 use crate::{answers_of, journal_of, whole_suite_of};
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Promise, Reflect, WebAssembly};
 use tallymark::block;
 use tallymark::rng::Uuid;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -206,6 +207,16 @@ fn gate() -> (Promise, Function) {
     let mut open = None;
     let promise = Promise::new(&mut |resolve, _| open = Some(resolve));
     (promise, open.unwrap())
+}
+
+#[wasm_bindgen_test]
+fn u11_what_is_tested_is_the_engine_s_own_wasm_in_a_browser() {
+    let exports = wasm_bindgen::exports();
+    for name in ["engine_start", "engine_events", "engine_poll", "engine_page"] {
+        assert!(member(&exports, name).is_function(), "{name}");
+    }
+    assert!(member(&exports, "memory").is_instance_of::<WebAssembly::Memory>());
+    assert_eq!(evaluate("document.defaultView === window"), true);
 }
 
 #[wasm_bindgen_test]

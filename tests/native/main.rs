@@ -12,6 +12,7 @@ mod golden_format;
 #[path = "../golden/ours.rs"]
 mod golden_ours;
 mod goldens;
+mod layout;
 mod naive;
 mod observe;
 mod tracker;
