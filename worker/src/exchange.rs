@@ -205,7 +205,7 @@ impl Exchange {
             return Err(Refusal::new(Code::BadRequest, "the URL is too long").into());
         }
         if route.is_limited() {
-            worker.limit(request, &url)?;
+            worker.limit(route, request, &url)?;
         }
         if let Some((code, name)) = route.doubled_code().zip(url.doubled()) {
             let name: String = name.chars().take(limits::SITE_BYTES).collect();
@@ -552,9 +552,19 @@ impl Exchange {
     }
 }
 
-/// The key that the request claims to have, right or wrong.
-pub(crate) fn claimed_key<'a>(request: &'a Request<'_>, url: &Url<'a>) -> Cow<'a, str> {
-    let header = request.authorization.or(request.api_key).map(Cow::Borrowed);
+/// The key that the request claims to have, right or wrong, from where its route reads it: another
+/// header would let everybody begin a count of his own.
+pub(crate) fn claimed_key<'a>(
+    route: Route<'_>,
+    request: &'a Request<'_>,
+    url: &Url<'a>,
+) -> Cow<'a, str> {
+    let header = match route {
+        Route::Query(_) | Route::Queries => request.authorization,
+        Route::Events(_) | Route::Changes => request.api_key,
+        _ => None,
+    };
+    let header = header.map(Cow::Borrowed);
     let parameter = || url.parameters().find(|(name, _)| name == "k").map(|(_, key)| key);
     header.or_else(parameter).unwrap_or_default()
 }

@@ -70,12 +70,18 @@ impl Worker {
     pub fn limit_name(&self, request: &Request<'_>) -> Option<String> {
         self.checked_config().filter(|config| config.has_rate_limiter)?;
         let url = Url::parse(request.url);
-        let is_limited = Route::choose(request.method, url.path).is_ok_and(Route::is_limited);
-        is_limited.then(|| limit::name(&claimed_key(request, &url), request.client_ip))
+        let route = Route::choose(request.method, url.path).ok()?;
+        let name = || limit::name(&claimed_key(route, request, &url), request.client_ip);
+        route.is_limited().then(name)
     }
 
     /// Counts this request, or refuses it. A platform whose limiter fails lets it pass.
-    pub(crate) fn limit(&self, request: &Request<'_>, url: &Url<'_>) -> Result<(), Answer> {
+    pub(crate) fn limit(
+        &self,
+        route: Route<'_>,
+        request: &Request<'_>,
+        url: &Url<'_>,
+    ) -> Result<(), Answer> {
         if request.is_within_limit == Some(false) {
             return Err(limit::refused(limits::RATE_RETRY_AFTER_S));
         }
@@ -83,7 +89,7 @@ impl Worker {
         if most == 0 || request.is_within_limit == Some(true) {
             return Ok(());
         }
-        let name = limit::name(&claimed_key(request, url), request.client_ip);
+        let name = limit::name(&claimed_key(route, request, url), request.client_ip);
         // Nothing that could borrow it again runs meanwhile.
         let mut limiter = self.limiter.try_borrow_mut().map_err(|_| out_of_turn())?;
         limiter.count(&name, most, request.now).map_err(limit::refused)

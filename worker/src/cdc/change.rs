@@ -147,12 +147,13 @@ impl Change {
 
     /// An id of version 7 from the place in the log: the same for every delivery, with
     /// `happened_at` as its time. The row itself is part of it, for a `COPY` writes many rows at one
-    /// position.
-    pub fn id(&self, happened_at: UnixMs) -> Uuid {
+    /// position; and so is the site, for one database may be told to several.
+    pub fn id(&self, site: &str, happened_at: UnixMs) -> Uuid {
         let mut digest = Sha256::new();
         let rows = [&self.before, &self.after].map(|row| Value::Object(row.clone()).to_string());
         let op = format!("{:?}", self.op);
-        for part in [&self.database, &self.table, &op, &self.position, &rows[0], &rows[1]] {
+        let [before, after] = &rows;
+        for part in [site, &self.database, &self.table, &op, &self.position, before, after] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }
@@ -267,7 +268,7 @@ mod tests {
         let good = payload("c", "null", r#"{"id":1}"#);
         let id = |text: &str| {
             let change = change(text);
-            change.id(change.committed_at)
+            change.id("art", change.committed_at)
         };
         let first = id(&good);
         assert_eq!(first.v7_time(), Some(UnixMs(1_795_435_200_123)));
@@ -294,7 +295,8 @@ mod tests {
         let read = payload("r", "null", r#"{"id":1}"#);
         let later = read.replace("24023128,", "null,").replace("1795435200123,", "1795435900000,");
         let happened_at = UnixMs(1_700_000_000_000);
-        assert_eq!(change(&read).id(happened_at), change(&later).id(happened_at));
-        assert_eq!(change(&read).id(happened_at).v7_time(), Some(happened_at));
+        assert_eq!(change(&read).id("art", happened_at), change(&later).id("art", happened_at));
+        assert_ne!(change(&read).id("art", happened_at), change(&read).id("other", happened_at));
+        assert_eq!(change(&read).id("art", happened_at).v7_time(), Some(happened_at));
     }
 }

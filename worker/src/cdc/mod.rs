@@ -93,7 +93,7 @@ impl Changes {
         let mut changes = Self { batches: Vec::new(), receipt: Receipt::default() };
         let receipt = &mut changes.receipt;
         for (index, text) in records.into_iter().enumerate() {
-            match events_of(text, &config.cdc_rules) {
+            match events_of(text, site, &config.cdc_rules) {
                 Ok(None) => receipt.ignored += 1,
                 Ok(Some((id, columns))) => {
                     changes.batches.push(finish(site, id, &columns, received_at)?);
@@ -136,7 +136,7 @@ impl Changes {
 }
 
 /// The id and the rows of one record's change, if it has any.
-fn events_of(text: &str, rules: &Rules) -> Result<Option<(Uuid, Columns)>, Fault> {
+fn events_of(text: &str, site: &str, rules: &Rules) -> Result<Option<(Uuid, Columns)>, Fault> {
     let change = match Record::parse(text)? {
         Record::Change(change) => change,
         Record::Other => return Ok(None),
@@ -144,7 +144,7 @@ fn events_of(text: &str, rules: &Rules) -> Result<Option<(Uuid, Columns)>, Fault
     let rows: Vec<Row> = rules.rows(&change)?;
     let Some(first) = rows.first() else { return Ok(None) };
     let happened_at = change.happened_at(first.occurred_at);
-    let id = change.id(happened_at);
+    let id = change.id(site, happened_at);
     let mut columns = Columns::new(id, change.committed_at);
     for (index, row) in rows.iter().enumerate() {
         columns.push(index, row);

@@ -73,6 +73,27 @@ fn requests_of_a_key_from_one_address_are_counted_by_the_isolate() {
 }
 
 #[test]
+fn a_header_that_the_route_does_not_read_begins_no_count_of_its_own() {
+    let worker = Rc::clone(&limited(r#""RATE_LIMIT_PER_MINUTE": 1"#).worker);
+    let url = format!("https://edge.test{}", batch_path());
+    let status = |authorization, api_key| {
+        let mut exchange = Exchange::new(Rc::clone(&worker));
+        let step = exchange.begin(&Request {
+            method: "POST",
+            url: &url,
+            authorization,
+            api_key,
+            now: UnixMs(NOW),
+            ..Request::default()
+        });
+        if let Step::Respond(answer) = step { answer.status } else { 0 }
+    };
+    assert_eq!(status(None, None), 0);
+    assert_eq!(status(Some("Bearer 1"), None), 429);
+    assert_eq!(status(None, Some("2")), 429);
+}
+
+#[test]
 fn the_platform_s_limiter_is_asked_and_believed() {
     let mut exchange = limited(r#""RATE_LIMITER": {}, "RATE_LIMIT_PER_MINUTE": 1"#);
     let url = format!("https://edge.test{}", batch_path());

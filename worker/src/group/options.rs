@@ -88,7 +88,8 @@ impl std::fmt::Display for Problem {
                  retry would reach a shard that does not know it, and count twice. Set \
                  GROUP_SHARDS back to {stored}. To change it: set SINK = \"direct\" and wait until \
                  /v1/health shows that nothing waits and 25 hours have passed, then delete the \
-                 shards by a migration (deleted_classes), and set both anew"
+                 shards by a migration (deleted_classes), and set both anew; a batch that was \
+                 inserted within the day before and whose answer was lost counts twice then"
             ),
             Self::Damaged(group) => {
                 let text = group.to_text();
@@ -113,7 +114,9 @@ mod tests {
             "GROUP_SHARDS is 4, but this shard's ids were routed by 1: a retry would reach a shard \
              that does not know it, and count twice. Set GROUP_SHARDS back to 1. To change it: set \
              SINK = \"direct\" and wait until /v1/health shows that nothing waits and 25 hours have \
-             passed, then delete the shards by a migration (deleted_classes), and set both anew"
+             passed, then delete the shards by a migration (deleted_classes), and set both anew; a \
+             batch that was inserted within the day before and whose answer was lost counts twice \
+             then"
         );
     }
 

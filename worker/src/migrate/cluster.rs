@@ -11,7 +11,6 @@
 //! one shard, so each batch would have to find the shard of its first try again.
 
 use super::REFRESHED;
-use crate::limits;
 
 /// The statement as it runs on `cluster`, whose name is letters, digits and `_`.
 #[must_use]
@@ -41,7 +40,8 @@ fn replicated(rest: &str) -> String {
         rest = format!("{before}ENGINE = Replicated{after}");
     }
     if let Some((before, after)) = rest.split_once(WINDOW) {
-        let seconds = limits::BATCH_AGE_MS.saturating_add(limits::KNOWN_MARGIN_MS) / 1_000;
+        // Ten years: the number of inserts is the window's end, and the one that a look-up knows.
+        let seconds = 10 * 365 * 86_400;
         rest = format!(
             "{before}replicated_deduplication_window_seconds = {seconds}, \
              replicated_deduplication_window = {after}"
@@ -62,7 +62,7 @@ mod tests {
                    SETTINGS non_replicated_deduplication_window = 100000";
         let expected = "-- A table.\nCREATE TABLE IF NOT EXISTS t ON CLUSTER 'c_1'\n(\n    a UInt8\n)\n\
                         ENGINE = ReplicatedSummingMergeTree((a))\nORDER BY a\n\
-                        SETTINGS replicated_deduplication_window_seconds = 90000, \
+                        SETTINGS replicated_deduplication_window_seconds = 315360000, \
                         replicated_deduplication_window = 100000";
         assert_eq!(on_cluster(sql, "c_1"), expected);
     }

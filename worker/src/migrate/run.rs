@@ -441,7 +441,7 @@ mod tests {
         let mut run = Run::new(Options { ttl_days: Some(3), ..Options::default() });
         run = run.with_tables(&tables);
         let (said, report) = drive(&mut run, &names, 0, "0");
-        assert_eq!(said[said.len() - 3..said.len() - 1], statements);
+        assert_eq!(said[said.len() - 4..said.len() - 1], statements);
         assert_eq!((report.files.len(), &*report.tables), (0, &["my_feature_events".into()][..]));
         let mut run = Run::new(Options { dry_run: true, ..Options::default() });
         run = run.with_tables(&tables);

@@ -6,6 +6,9 @@ use std::fmt::Write;
 use tallymark::column::Scalar;
 use tallymark::schema::ColumnSpec;
 
+/// So many inserts are remembered by their tokens, as in tallymark's own tables.
+const WINDOW: &str = "non_replicated_deduplication_window = 100000";
+
 impl Declared {
     /// `CREATE TABLE IF NOT EXISTS …`, with the deduplication window that makes a token count.
     #[must_use]
@@ -35,7 +38,7 @@ impl Declared {
                 if is_wide { format!("toDateTime({})", ttl.column) } else { ttl.column.clone() };
             let _ = writeln!(sql, "TTL {time} + INTERVAL {} DAY", ttl.days);
         }
-        sql.push_str("SETTINGS non_replicated_deduplication_window = 100000");
+        let _ = write!(sql, "SETTINGS {WINDOW}");
         sql
     }
 
@@ -45,6 +48,12 @@ impl Declared {
         let columns: Vec<_> =
             self.columns().map(|column| format!("ADD COLUMN IF NOT EXISTS {column}")).collect();
         format!("ALTER TABLE {} {}", self.table.name, columns.join(", "))
+    }
+
+    /// The window for a table that was there before it was declared: without one no retry is dropped.
+    #[must_use]
+    pub fn set_window(&self) -> String {
+        format!("ALTER TABLE {} MODIFY SETTING {WINDOW}", self.table.name)
     }
 
     fn columns(&self) -> impl Iterator<Item = String> {
@@ -115,7 +124,9 @@ SETTINGS non_replicated_deduplication_window = 100000";
                      ADD COLUMN IF NOT EXISTS action LowCardinality(String), \
                      ADD COLUMN IF NOT EXISTS metadata String, \
                      ADD COLUMN IF NOT EXISTS created_at DateTime DEFAULT now()";
-        assert_eq!(tables.statements(), [expected, added]);
+        let window = "ALTER TABLE my_feature_events \
+                      MODIFY SETTING non_replicated_deduplication_window = 100000";
+        assert_eq!(tables.statements(), [expected, added, window]);
     }
 
     #[test]

@@ -159,7 +159,9 @@ impl Tables {
     /// The statements that make them, in order; each may run any number of times.
     #[must_use]
     pub fn statements(&self) -> Vec<String> {
-        self.iter().flat_map(|declared| [declared.create(), declared.add_columns()]).collect()
+        self.iter()
+            .flat_map(|declared| [declared.create(), declared.add_columns(), declared.set_window()])
+            .collect()
     }
 }
 
@@ -220,6 +222,10 @@ impl Column {
                 None => Err("the edge writes no column of this name".into()),
             };
         }
+        // A client that wrote these would write in other sites' names.
+        if ["site", "batch_id", "received_at", "ip"].contains(&self.name.as_str()) {
+            return Err("the edge writes this column: declare it \"by\": \"edge\"".into());
+        }
         let most = match ty.scalar {
             Scalar::LowCardinality => EVENT_NAME_BYTES,
             _ => STRING_BYTES,
@@ -237,6 +243,10 @@ impl Column {
         let is_time = matches!(ty.scalar, Scalar::DateTime | Scalar::DateTime64);
         if default == Default::Now && !(is_time && ty == Type::scalar(ty.scalar)) {
             return Err("now() is for DateTime and DateTime64(3)".into());
+        }
+        // A number is milliseconds in a row and seconds in DDL.
+        if is_time && matches!(&default, Default::Value(value) if !value.is_null()) {
+            return Err("the default of a time is now(), null or none".into());
         }
         let required = default == Default::Required;
         let name = Cow::Owned(self.name);
@@ -311,13 +321,18 @@ impl Declared {
     }
 }
 
-const NAME: &str = "a name must be a letter or _, then letters, digits and _, 64 at most";
+const NAME: &str =
+    "a name must be a letter or _, then letters, digits and _, 64 at most, and no word of SQL's";
+
+/// Where a name may stand and SQL reads something else: `INSERT INTO function …`, a column's list.
+const WORDS: [&str; 5] = ["function", "table", "index", "constraint", "projection"];
 
 fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=limits::SITE_BYTES).contains(&name.len())
         && name.bytes().all(plain)
         && !name.starts_with(|first: char| first.is_ascii_digit())
+        && !WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Whether one of tallymark's own tables or views has this name.
@@ -395,11 +410,23 @@ mod tests {
             ),
             (
                 table("", "").replace(r#""t""#, r#""t;""#),
-                "table \"t;\": a name must be a letter or _, then letters, digits and _, 64 at most",
+                "table \"t;\": a name must be a letter or _, then letters, digits and _, 64 at most, and no word of SQL's",
             ),
             (
                 table("", "").replace(r#""t""#, r#""1t""#),
-                "table \"1t\": a name must be a letter or _, then letters, digits and _, 64 at most",
+                "table \"1t\": a name must be a letter or _, then letters, digits and _, 64 at most, and no word of SQL's",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""Function""#),
+                "table \"Function\": a name must be a letter or _, then letters, digits and _, 64 at most, and no word of SQL's",
+            ),
+            (
+                table(r#",{"name":"site","type":"LowCardinality(String)"}"#, ""),
+                "table \"t\": column \"site\": the edge writes this column: declare it \"by\": \"edge\"",
+            ),
+            (
+                column(r#""type":"DateTime64(3)","default":1795435200000"#),
+                "table \"t\": column \"c\": the default of a time is now(), null or none",
             ),
             (
                 table("", "").replace(r#""t""#, r#""events""#),
