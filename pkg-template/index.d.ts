@@ -43,7 +43,7 @@ export interface Options<Table extends string = string> {
    * counted as `discarded`. Default `"persist"`.
    */
   onFailure?: "persist" | "requeue" | "discard";
-  /** Events that are told without a call, each off unless named. Default `{}`. */
+  /** Events that a page tells without a call, each off unless named. Default `{}`; not on a server. */
   auto?: Auto;
   /** Sees every event before it counts; what it returns is sent, `null` drops it. */
   beforeSend?: (event: TrackedEvent) => TrackedEvent | null;

@@ -127,7 +127,7 @@ export interface People<Events = AnyEvents> extends Tally<Events> {
    * The visitor's word. `"granted"` sends what waits, in order. `"denied"` drops it, counted as
    * `consent`, purges what was ever stored, in this page's journal and others', and is remembered
    * (one word in localStorage) for the site's pages to come, and told to its open tabs; resolves when
-   * that is done. Granted again, what comes from then on is counted. While it is pending, `flush`
+   * that is done, or at once before the tracker has started. Granted again, what comes from then on is counted. While it is pending, `flush`
    * waits for it.
    */
   consent(state: "granted" | "denied"): Promise<void>;

@@ -5,11 +5,13 @@ import { makePeople } from "../src/effects/people/tally.js";
 import { checkPeopleOptions } from "./people/options.js";
 
 /** As `init` of the usual entry. */
-export const init = (options) =>
+export const init = (options, now, gone) =>
   makePeople(
     checkPeopleOptions(options),
     () => import("./parts/engine.js"),
     () => import("./parts/queries.js"),
     new URL("tallymark_visit_bg.wasm", import.meta.url),
     () => import("./parts/watch.js"),
+    now,
+    gone,
   );

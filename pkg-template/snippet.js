@@ -10,7 +10,7 @@ const MOST_CALLS = 20_000;
 const RETRY_MS = 10_000;
 
 /** Calls that return nothing. Every other gives a promise. */
-const NOTES = /^(track|capture|identify|alias|groupIdentify|reset|consent)/;
+const NOTES = /^(track|capture|identify|alias|groupIdentify|register|record|reset)/;
 
 /** Makes `window.tally` for the script element `script`. */
 function queue({ dataset, src }) {
@@ -48,6 +48,8 @@ function queue({ dataset, src }) {
         if (tally) return call(path, given);
         if (instead[name]) return instead[name]();
         if (NOTES.test(name)) return note(path, given);
+        // In its place among them, and a promise all the same.
+        if (name === "consent") return (note(path, given), ready);
         return ready.then(() => call(path, given));
       },
     });

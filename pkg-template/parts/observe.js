@@ -5,9 +5,10 @@ import { watch } from "./watch.js";
 
 const engine = new URL("tallymark_visit_bg.wasm", import.meta.url);
 
-/** Starts the tracker on `queue`, and the observers, which put their events there. */
-export function load(config, queue) {
+/** Starts the tracker on `queue`, and behind it the observers, which put their events there. */
+export async function load(config, queue) {
   queue.wasm = engine;
-  const starting = import("./engine.js").then((parts) => parts.load(config, queue));
-  return watch(config, queue, starting, pushTurn);
+  const host = await (await import("./engine.js")).load(config, queue);
+  watch(config, queue, host, pushTurn);
+  return host;
 }

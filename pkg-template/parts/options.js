@@ -21,7 +21,7 @@ const isObject = (value) => value === Object(value);
 const AUTO = ["pageViews", "engagement", "impressions", "clicks"];
 const someOf = [
   `an object of ${AUTO}`,
-  (value) => value === Object(value) && Object.keys(value).every((name) => AUTO.includes(name)),
+  (value) => isObject(value) && Object.keys(value).every((name) => AUTO.includes(name)),
 ];
 
 /** name: [[what it must be, check], default]. */

@@ -15,29 +15,40 @@ const instantiate = async () =>
     })
   ).instance.exports;
 
+/** Wait before the observers are fetched again, multiplied by how often that failed. */
+const RELOAD_MS = 10_000;
+
+/** So often they are; then the page is left to itself. */
+const LOADS = 6;
+
 /**
- * Observes what `config.auto` names for the tracker that is `starting` on `queue`, and gives that
- * tracker back. `pushTurn` is that of src/effects/visit.js: whoever calls this has it already.
+ * Observes what `config.auto` names for the tracker `host` on `queue`. `pushTurn` is that of
+ * src/effects/visit.js: whoever calls this has it already.
  */
-export async function watch({ auto, debug }, queue, starting, pushTurn) {
+export async function watch({ auto, debug }, queue, host, pushTurn) {
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
-  const [host, wasm] = await Promise.all([
-    starting,
-    instantiate().catch((error) => tell("automatic events are off: no module", error)),
-  ]);
   const push = (...call) => queue.calls.push(...call) === 3 && setTimeout(host.drain, BURST_MS);
   const beginPage = (place) => {
     pushTurn(queue, ({ page }) => page(place));
     // At once: the rest of the place is read from the page as it is now.
     host.drain();
   };
-  if (wasm) {
+  for (let loads = 1; ; loads++) {
+    let wasm;
     try {
-      observe(wasm, auto, push, beginPage, tell);
+      wasm = await instantiate();
+    } catch (error) {
+      tell("automatic events are off: no module", error);
+      // As in load.js: the network's failures are TypeErrors.
+      if (!(error instanceof TypeError) || loads === LOADS) return;
+      await new Promise((resolve) => setTimeout(resolve, RELOAD_MS * loads));
+      continue;
+    }
+    try {
+      return observe(wasm, auto, push, beginPage, tell);
     } catch (error) {
       // What the page has done to its globals must not cost it its tracker.
-      tell("automatic events are off", error);
+      return tell("automatic events are off", error);
     }
   }
-  return host;
 }

@@ -380,6 +380,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
     drain: () => run(takeCalls),
     /** For good: what waits is the caller's to count. */
     stop() {
+      // It was given the function that is replaced here.
+      clearTimeout(retry);
       run = () => {};
     },
     flush,

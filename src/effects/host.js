@@ -171,7 +171,7 @@ export function start(wasm, config, queue, inTwo) {
       drop(INVALID, invalid);
       drop(BEFORE_SEND, hidden);
       if (calls[at + 2] === queue) {
-        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick);
+        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick, journal);
         at += 3;
       }
     }

@@ -162,6 +162,9 @@ export function makeJournal(heard) {
       heard.adopted(found);
     },
 
+    /** For good: what is being compressed is not written any more. */
+    stop: () => written.clear(),
+
     release() {
       for (const letGo of locks.values()) letGo();
       locks.clear();

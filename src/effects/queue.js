@@ -10,7 +10,7 @@
 const BURST_MS = 50;
 
 /** Wait before the engine is fetched again, multiplied by how often that failed. */
-const RELOAD_MS = 10_000;
+export const RELOAD_MS = 10_000;
 
 /** Calls over `maxWaitingRows` that are let go at once: one by one would move the array each time. */
 const SHED_ROWS = 1_000;

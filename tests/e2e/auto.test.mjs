@@ -499,11 +499,16 @@ test("a page out of the bfcache is a view of its own, from the same referrer", a
     await page.goto(site.url(path), { referer });
     await observed(page);
     await page.evaluate((path) => (window.path = path), path);
+    await until(`${path} told`, () => page.evaluate(() => tally.stats().tracked > 0));
+    // What is under way at leaving may keep a page out of the bfcache.
+    await page.evaluate(() => tally.flush());
   };
-  const isBack = (path) =>
-    until(`${path} again`, () =>
+  const isBack = async (path) => {
+    await until(`${path} again`, () =>
       page.evaluate((path) => window.path === path && tally.stats().tracked > 1, path),
     );
+    await page.evaluate(() => tally.flush());
+  };
   await open("bfcache");
   await open("bfcache/other", page.url());
   await page.goBack({ waitUntil: "commit" });

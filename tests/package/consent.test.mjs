@@ -157,6 +157,54 @@ describe("consent denied", () => {
     assert.deepEqual(next.loads, []);
   });
 
+  test("is heard by the other trackers of the page, and by one out of the bfcache", async (t) => {
+    const { heard, localStorage } = page(t);
+    const [one, other] = [tracker(), tracker()];
+    for (const { tally } of [one, other]) tally.track("a");
+    await flush(one.tally);
+    await flush(other.tally);
+    await one.tally.consent("denied");
+    other.tally.track("b");
+    assert.deepEqual(await flush(other.tally), { ok: false, delivered: 0, dropped: 1 });
+
+    one.tally.consent("granted");
+    other.tally.consent("granted");
+    localStorage.setItem("tallymark", "denied");
+    heard("pageshow", { persisted: true });
+    one.tally.track("c");
+    assert.deepEqual(await flush(one.tally), { ok: false, delivered: 0, dropped: 1 });
+  });
+
+  test("after a try that failed, nothing is tried again", async (t) => {
+    page(t);
+    const { tally, urls, answer } = tracker();
+    answer(503);
+    tally.track("a");
+    tally.flush();
+    await pass(50);
+    assert.equal(urls.length, 1);
+    await tally.consent("denied");
+    answer(202);
+    await pass(3_600_000);
+    assert.equal(urls.length, 1);
+  });
+
+  test("granted anew, an engine that cannot be fetched is fetched again", async (t) => {
+    page(t);
+    const { tally, loads, rows, hold } = tracker({ consent: "denied" });
+    await pass(0);
+    const come = hold();
+    tally.consent("granted");
+    tally.track("a");
+    await pass(0);
+    come(new Error("offline"));
+    await pass(0);
+    assert.deepEqual([loads.length, rows], [1, []]);
+    await pass(10_000);
+    await flush(tally);
+    assert.deepEqual(namesOf(rows), ["a"]);
+  });
+
   test("while the engine is fetched, it never runs; granted meanwhile, it is fetched once", async (t) => {
     const { localStorage } = page(t);
     const { tally, urls, loads, hold } = tracker({ visitor: true });
@@ -473,6 +521,8 @@ describe("redact", () => {
       uuid: "https://a.test/01a20846-fe00-7abc-a123-0123456789ab",
       long: `https://a.test/${"a1".repeat(16)}`,
     });
+    // As automatic events name a page.
+    tally.track("page_view", { entityType: "page", entityId: "/u/ann@site.test" });
     await flush(tally);
     const [{ pathname, referrer, utm_source, properties }] = rows;
     assert.deepEqual(
@@ -486,6 +536,7 @@ describe("redact", () => {
       uuid: "https://a.test/01a20846-fe00-7abc-a123-0123456789ab",
       long: "https://a.test/{token}",
     });
+    assert.equal(rows[1].entity_id, "/u/{mail}");
   });
 
   test("unless it is on, they stay", async (t) => {

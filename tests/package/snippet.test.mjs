@@ -64,9 +64,13 @@ async function visit(t, head, { held, missing = 0, csp = "script-src 'self'" } =
 /** What a page does at once, in a classic script. */
 const PAGE = `
   const kept = tally;
-  window.trackedAt = Date.now();
+  // Both at one moment of the page's clock.
+  const { now } = Date;
+  window.trackedAt = now();
+  Date.now = () => window.trackedAt;
   tally.track("view", { entityType: document.title, entityId: "42" });
   tally.posts.trackLike("7", { userId: "u" });
+  Date.now = now;
   window.early = { waiting: tally.queueLength(), ...tally.stats() };
   window.flushed = tally.flush();
   window.summary = tally.posts.getSummary("42");

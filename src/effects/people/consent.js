@@ -22,7 +22,11 @@ const STOPPED = { ok: false, delivered: 0, dropped: 0 };
  */
 export function stop(engine, queue) {
   if (engine.stop) return engine.stop();
-  queue.calls = [0, (engine) => engine("new"), queue];
+  const end = (engine, ...tools) => {
+    tools.at(-1).stop();
+    engine("new");
+  };
+  queue.calls = [0, end, queue];
   engine.drain();
 }
 
@@ -38,10 +42,8 @@ export function makeConsent(config, seat, dress, log) {
   let isIn;
   /** What `stats()` told of engines that are no more. */
   let before;
-  let tellStopped;
-  let stopped;
-  const watch = () => (stopped = new Promise((resolve) => (tellStopped = resolve)));
-  watch();
+  /** What resolves the flushes of the engine that runs. */
+  const flushes = new Set();
 
   const total = (stats) => (before ? sum(before, stats) : stats);
   const end = () => {
@@ -51,13 +53,13 @@ export function makeConsent(config, seat, dress, log) {
     stop(engine, queue);
     seat.engine = seat.queue = undefined;
     dress.end();
-    tellStopped(STOPPED);
-    watch();
+    for (const resolve of flushes) resolve(STOPPED);
+    flushes.clear();
   };
   const replace = (reason) => {
     end();
     const waiting = before?.waiting ?? 0;
-    if (before) before.waiting = 0;
+    if (before) before.waiting = before.stored = 0;
     seat.queue = { calls: [], shed: 0 };
     seat.engine = standIn(seat.queue, reason, waiting, log);
   };
@@ -97,8 +99,18 @@ export function makeConsent(config, seat, dress, log) {
   };
 
   return {
-    /** Resolves when the engine that runs now is stopped. */
-    isStopped: () => stopped,
+    /** Whether nothing of this page may be counted. */
+    isOut: () => isDenied || isIn === false,
+
+    /** What the running engine's flush comes to; if it is stopped meanwhile, it does not answer. */
+    until: (flushed) =>
+      new Promise((resolve) => {
+        flushes.add(resolve);
+        flushed.then((result) => {
+          flushes.delete(resolve);
+          resolve(result);
+        });
+      }),
 
     stats: () =>
       total(seat.engine ? seat.engine.stats() : { ...NOTHING, engine: "loading", dropped: {} }),
@@ -111,15 +123,13 @@ export function makeConsent(config, seat, dress, log) {
 
     begin() {
       isBegun = true;
-      onRefusal(() => isDenied || deny("another tab was told"));
+      onRefusal(() => isDenied || deny("another tracker was told"));
       if (decided === "granted") grant();
-      else if (decided) return void refuse();
-      else if (config.consent === "denied") return void deny("by option");
-      else if (isRefused()) return void deny("on an earlier page");
-      else if (dress.isPrivate && config.gpc === "deny") {
-        return void deny("Global Privacy Control");
-      }
-      run();
+      else if (decided) refuse();
+      else if (config.consent === "denied") deny("by option");
+      else if (isRefused()) deny("on an earlier page");
+      else if (dress.isPrivate && config.gpc === "deny") deny("Global Privacy Control");
+      if (!isDenied) run();
     },
   };
 }

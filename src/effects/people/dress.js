@@ -2,9 +2,15 @@
 // properties, the sample's rate; and what is taken out of it.
 
 import { forgetVisitor, uuid } from "./kept.js";
-import { redactProperties, redactedPage } from "./redact.js";
+import { redactProperties, redacted, redactedPage } from "./redact.js";
 import { makeVisit } from "./visit.js";
 import { visitOf } from "../visit.js";
+
+/** As ID_BYTES of src/limits.rs; a longer one is no user's. */
+const ID_UNITS = 512;
+
+/** Whose ids are paths and addresses: those of automatic events. */
+const PLACES = /^(page|link)$/;
 
 export function makeDress(config, log) {
   const { sample, redact, gpc, visitor } = config;
@@ -26,7 +32,10 @@ export function makeDress(config, log) {
         event.userId ??= user;
         event.properties = { ...shared, ...event.properties };
         if (sample < 1) event.properties.$sample_rate = sample;
-        if (redact) redactProperties(event.properties);
+        if (redact) {
+          redactProperties(event.properties);
+          if (PLACES.test(event.entityType)) event.entityId = redacted(`${event.entityId}`);
+        }
         visit?.follow(+event.occurredAt);
       }
       return site ? site(event) : event;
@@ -53,7 +62,9 @@ export function makeDress(config, log) {
 
     identify(userId) {
       if (isPrivate) return;
-      user = userId;
+      // What is no id would make every later event invalid.
+      const isId = /^(string|bigint)$/.test(typeof userId) || Number.isFinite(userId);
+      user = isId && `${userId}`.length <= ID_UNITS ? userId : undefined;
       turnOn();
     },
 

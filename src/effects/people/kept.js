@@ -8,6 +8,9 @@ const REFUSED = "tallymark";
 const VISITOR = "tallymark visitor";
 const SESSION = "tallymark session";
 
+/** The trackers of this page: `storage` is not told to the window that wrote. */
+const here = new Set();
+
 const attempt = (act) => {
   try {
     return act(globalThis.window.localStorage);
@@ -53,15 +56,22 @@ export function forgetVisitor() {
 }
 
 export const isRefused = () => !!get(REFUSED);
-export const keepRefusal = () => put(REFUSED, "denied");
+export function keepRefusal() {
+  put(REFUSED, "denied");
+  for (const refused of here) refused();
+}
 export const forgetRefusal = () => remove(REFUSED);
 
-/** Hears of a no that another tab is told. */
-export const onRefusal = (refused) =>
-  globalThis.window?.addEventListener(
-    "storage",
-    ({ key, newValue }) => key === REFUSED && newValue && refused(),
-  );
+/** Hears of a no that another tracker is told, in this page, in another tab, or in the meantime. */
+export function onRefusal(refused) {
+  const { window } = globalThis;
+  // A server has no visitor, and may have a tracker a request.
+  if (!window) return;
+  here.add(refused);
+  for (const event of ["storage", "pageshow"]) {
+    window.addEventListener(event, () => isRefused() && refused());
+  }
+}
 
 /**
  * Empties the database of src/effects/journal.js: the records of all pages, dead or alive. The
@@ -73,7 +83,8 @@ export function purge() {
   return new Promise((done) => {
     try {
       const opening = indexedDB.open("tallymark", 1);
-      opening.onupgradeneeded = () => opening.result.createObjectStore("records");
+      // There is none, and none is made.
+      opening.onupgradeneeded = () => opening.transaction.abort();
       opening.onerror = done;
       opening.onsuccess = () => {
         const db = opening.result;

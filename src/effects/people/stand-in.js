@@ -1,21 +1,10 @@
 // What stands in the engine's place while nothing may be counted: takes the calls and drops them
 // for one reason.
 
+import { NOTHING as UNLOADED } from "../queue.js";
+
 /** The counters of an engine that does nothing. */
-export const NOTHING = {
-  engine: "none",
-  storage: "memory",
-  tracked: 0,
-  sent: 0,
-  delivered: 0,
-  waiting: 0,
-  stored: 0,
-  dropped: {},
-  droppedProperties: 0,
-  requests: 0,
-  bytes: 0,
-  mainThreadMs: 0,
-};
+export const NOTHING = { ...UNLOADED, engine: "none", tracked: 0, waiting: 0 };
 
 /** `waiting` events of the engine in whose place it stands are dropped, too. */
 export function standIn(queue, reason, waiting, log) {

@@ -6,7 +6,7 @@
 // The second place outside Rust that decides (the first is src/effects/fallback.js): what is decided
 // here is decided before there is an engine, or so that there is none.
 
-import { makeTally } from "../queue.js";
+import { RELOAD_MS, makeTally } from "../queue.js";
 import { pushTurn } from "../visit.js";
 import { makeConsent, stop } from "./consent.js";
 import { makeDress } from "./dress.js";
@@ -22,9 +22,9 @@ const LOST = { ok: false, delivered: 0, dropped: 1 };
 /**
  * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
  * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
- * where there is one.
+ * where there is one; `now` and `gone` are as `makeTally` takes them.
  */
-export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
+export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now, gone) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -54,7 +54,10 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
     outer.shed = 0;
   };
 
-  const noEngine = (error) => console.error("[tallymark] cannot load its engine", error);
+  const noEngine = (error) => {
+    console.error("[tallymark] cannot load its engine", error);
+    setTimeout(host.drain, RELOAD_MS);
+  };
   /** The options of one engine: stopped, it knows nothing of the answers that still come. */
   const untilStopped = (queue) => {
     const { onBatch } = config;
@@ -83,8 +86,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
   const settle = (method) => () => {
     if (!seat.engine) return run().then(settle(method));
     forward();
-    // An engine that is stopped meanwhile does not answer.
-    return Promise.race([seat.engine[method](), consent.isStopped()]);
+    return consent.until(seat.engine[method]());
   };
 
   const host = {
@@ -109,6 +111,17 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
   };
 
   let isWatching = false;
+  /** Observes the page once something of it may be counted. */
+  const watch = async () => {
+    if (!config.auto || !loadWatch || isWatching || consent.isOut()) return;
+    isWatching = true;
+    try {
+      (await loadWatch()).watch(config, outer, host, pushTurn);
+    } catch (error) {
+      isWatching = false;
+      log(error);
+    }
+  };
   const load = async (_, queue) => {
     if (!outer) {
       outer = queue;
@@ -120,9 +133,8 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
       consent.begin();
     }
     await run();
-    if (!config.auto || !loadWatch || isWatching) return host;
-    isWatching = true;
-    return (await loadWatch()).watch(config, outer, host, pushTurn);
+    watch();
+    return host;
   };
   const tally = makeTally(
     config,
@@ -131,6 +143,8 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
       return { load };
     },
     loadQueries,
+    now,
+    gone,
   );
 
   const turn = (act) => tally.track(act, TURN);
@@ -199,7 +213,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch) {
       if (outer) host.drain();
       const done = consent.decide(state);
       decide?.();
-      if (outer) await run().catch(noEngine);
+      if (outer) await run().then(watch, noEngine);
       return done;
     },
   });

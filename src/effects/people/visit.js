@@ -28,11 +28,13 @@ export function makeVisit(host) {
   const keep = () => {
     if (!last || isOver) return;
     written = last;
-    keepSession({ id: host.session(), last, isIn: true });
+    keepSession({ visitor, id: host.session(), last, isIn: true });
   };
   const join = () => {
     const theirs = keptSession();
-    if (theirs?.last > last) host.session(theirs.id, theirs.last);
+    // Not another visitor's, nor one that is not in the sample.
+    if (theirs?.isIn && theirs.visitor === visitor && theirs.last > last)
+      host.session(theirs.id, theirs.last);
   };
   globalThis.document?.addEventListener("visibilitychange", keep);
   globalThis.window?.addEventListener("pagehide", keep);
@@ -45,7 +47,7 @@ export function makeVisit(host) {
       const isDue = time - written > KEEP_EVERY_MS;
       // Another tab may have gone on meanwhile, or begun the next one.
       if (isDue) join();
-      last = Math.max(last, Math.min(time, Date.now()));
+      last = Math.max(last, Math.min(time, Date.now()) || 0);
       if (!isDue) return;
       written = last;
       // Once it has been handed over: it may have begun a session.
