@@ -61,7 +61,7 @@ test("there are as many examples as are run here", () => {
   const languages = (where) => found[where].map(({ language }) => language);
   // The first of the repository is the two commands: this run is one, tests/e2e/demo.test.mjs is of
   // the other.
-  assert.deepEqual(languages("repository"), ["sh", "js", "sh"]);
+  assert.deepEqual(languages("repository"), ["sh", "js", "js", "sh", "sh"]);
   assert.match(found.repository[0].code, /^cargo xtask demo .*\ncargo xtask test .*\n$/);
   assert.deepEqual(languages("package"), ["js", "html", "js", "js", "js"]);
 });
@@ -86,13 +86,43 @@ test("README: a page tracks, and asks", async (t) => {
 
 test("README: a server posts JSON with curl", async (t) => {
   const receiver = await startReceiver(t);
-  const code = only("repository", "curl").replace("https://tally.example.com", receiver.origin);
+  const code = only("repository", "x-api-key").replace(
+    "https://tally.example.com",
+    receiver.origin,
+  );
   const env = { ...process.env, ID: uuidV7(), NOW: `${Date.now()}` };
   const { stdout } = await run("bash", ["-ec", code], { env });
   const { taken, refused } = JSON.parse(stdout);
   assert.deepEqual([taken, refused], [1, []]);
   const [{ name, entityType, entityId, userId, id }] = receiver.rows;
   assert.deepEqual([name, entityType, entityId, userId, id], ["Download", "Model", 42, 7, env.ID]);
+});
+
+test("README: people, and their consent", async (t) => {
+  const more = "\nawait tally.flush();\nconsole.log(JSON.stringify(tally.queueLength()));";
+  const { said, rows } = await track(t, only("repository", "tallymark/people"), more);
+  assert.equal(said, 0);
+  const groups = { $groups: { company: "acme" } };
+  assert.deepEqual(rows, [
+    ["$identify", "", "", 1, "7", { plan: "pro", $set: { plan: "pro" } }],
+    ["invoice paid", "", "", 1, "7", { amount: 12, ...groups }],
+    ["Follow", "User", "8", 1, "7", {}],
+    ["Download", "Model", "1", 1, "7", {}],
+  ]);
+});
+
+test("README: a row of a declared table, with curl", async (t) => {
+  const receiver = await startReceiver(t);
+  const code = only("repository", "my_feature_events&id").replace(
+    "https://tally.example.com",
+    receiver.origin,
+  );
+  const env = { ...process.env, ID: uuidV7() };
+  const { stdout } = await run("bash", ["-ec", code], { env });
+  const { taken, refused } = JSON.parse(stdout);
+  assert.deepEqual([taken, refused], [1, []]);
+  const [{ feature_id, user_id, action, metadata, id }] = receiver.rows;
+  assert.deepEqual([feature_id, user_id, action, metadata, id], [1, 7, "open", "{}", env.ID]);
 });
 
 test("the package's README: a page", async (t) => {
