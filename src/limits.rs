@@ -86,6 +86,10 @@ pub const RETRY_AFTER_MAX_MS: u64 = 60 * 60 * 1_000;
 /// How long a request may go unanswered before it counts as failed.
 pub const REQUEST_TIMEOUT_MS: u32 = 30_000;
 
+/// Of a query's address. Some proxies cut longer ones, so that a query which needs one goes as a
+/// POST; as in `pkg-template/parts/queries.js`.
+pub const QUERY_URL_BYTES: usize = 4_000;
+
 /// Requests in flight at once. Browsers open six connections to a host with HTTP/1.1; the site
 /// needs the others.
 pub const REQUESTS_IN_FLIGHT: usize = 2;

@@ -21,5 +21,7 @@ mod page;
 mod suite;
 #[path = "browser/web.rs"]
 mod web;
+#[path = "browser/web_verbs.rs"]
+mod web_verbs;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

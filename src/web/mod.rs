@@ -36,6 +36,7 @@
 //! | `journal` | the browser's storage and locks, by `src/effects/journal.js` |
 //! | `flush` | the future that a flush returns |
 //! | `query` | named queries into types of the application's |
+//! | `posts`, `users` | what happens to posts and users, and their counts |
 //!
 //! Invariants:
 //!
@@ -52,17 +53,21 @@ mod json;
 mod listen;
 mod options;
 mod page;
+mod posts;
 mod query;
 mod report;
 mod shell;
 mod tracker;
+mod users;
 
 pub use fields::Fields;
 pub use flush::Flush;
 pub use options::{ClickHouse, InitError, Options, Problem};
+pub use posts::{Actor, HourlyViews, Posts, Summary, TopPost};
 pub use query::QueryError;
 pub use report::{BatchReport, Stats, Storage};
 pub use tracker::Tracker;
+pub use users::{UserMetrics, Users};
 
 pub use crate::error::DropReason;
 pub use crate::pending::FlushResult;

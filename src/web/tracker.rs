@@ -126,6 +126,18 @@ impl Tracker {
         query::run(self.shell.destination(), name, parameters).await
     }
 
+    /// The rows of a query about many ids; none without a request when there are no ids.
+    pub(super) async fn query_of_ids<R: DeserializeOwned, I: AsRef<str>>(
+        &self,
+        name: &str,
+        ids: &[I],
+    ) -> Result<Vec<R>, QueryError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        query::run_with_ids(self.shell.destination(), name, ids).await
+    }
+
     /// The first row of a named query; `None` when it has none.
     ///
     /// # Errors
