@@ -5,7 +5,7 @@
 
 use alloc::string::String;
 
-use js_sys::{BigInt, JSON, Number};
+use js_sys::{BigInt, JSON, Number, Object, Reflect};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsCast;
@@ -26,6 +26,29 @@ pub fn object_text<T: Serialize + ?Sized>(value: &T) -> Result<String, NotAnObje
         b"null" => Ok(String::new()),
         _ => Err(NotAnObject(String::from("they are not an object"))),
     }
+}
+
+/// The object that a text of [`object_text`] stands for.
+pub fn object(text: &str) -> Result<JsValue, NotAnObject> {
+    if text.is_empty() {
+        return Ok(Object::new().into());
+    }
+    JSON::parse(text).map_err(|thrown| NotAnObject(message(&thrown)))
+}
+
+/// A text of [`object_text`] with members put in: each takes the place of one of its name.
+pub fn with_members<N: AsRef<str>>(
+    text: &str,
+    members: &[(N, JsValue)],
+) -> Result<String, NotAnObject> {
+    let put_in = || -> Result<String, JsValue> {
+        let object = object(text).map_err(|NotAnObject(why)| JsValue::from(why))?;
+        for (name, value) in members {
+            Reflect::set(&object, &name.as_ref().into(), value)?;
+        }
+        JSON::stringify(&object).map(String::from)
+    };
+    put_in().map_err(|thrown| NotAnObject(message(&thrown)))
 }
 
 /// The usual case: every integer is a JavaScript number.

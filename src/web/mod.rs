@@ -37,6 +37,7 @@
 //! | `flush` | the future that a flush returns |
 //! | `query` | named queries into types of the application's |
 //! | `posts`, `users` | what happens to posts and users, and their counts |
+//! | `verbs` | the events of a product analytics client |
 //!
 //! Invariants:
 //!
@@ -59,6 +60,7 @@ mod report;
 mod shell;
 mod tracker;
 mod users;
+mod verbs;
 
 pub use fields::Fields;
 pub use flush::Flush;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
@@ -56,6 +57,7 @@ pub struct Options {
     pub(super) config: Config,
     pub(super) on_batch: Option<OnBatch>,
     pub(super) debug: bool,
+    pub(super) group_type_indexes: Vec<(String, u8)>,
 }
 
 impl Options {
@@ -82,7 +84,8 @@ impl Options {
     fn to(destination: Destination) -> Self {
         let table = String::from("events");
         let config = Config::new(destination.target(&table));
-        Self { destination, table, config, on_batch: None, debug: false }
+        let group_type_indexes = Vec::new();
+        Self { destination, table, config, on_batch: None, debug: false, group_type_indexes }
     }
 
     /// The table; default `events`, 1 to [`NAME_BYTES`] bytes.
@@ -148,6 +151,22 @@ impl Options {
     #[must_use]
     pub const fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
+        self
+    }
+
+    /// Groups of this type also become `$group_<index>` of [`Tracker::capture`]; default none.
+    /// Indexes are 0 to 4, others mean nothing; of several for one type the last counts.
+    ///
+    /// ```no_run
+    /// use tallymark::web::Options;
+    ///
+    /// let options = Options::worker("https://t.example", "pk_demo").group_type_index("company", 0);
+    /// ```
+    ///
+    /// [`Tracker::capture`]: super::Tracker::capture
+    #[must_use]
+    pub fn group_type_index(mut self, group_type: &str, index: u8) -> Self {
+        self.group_type_indexes.push((group_type.into(), index));
         self
     }
 

@@ -47,6 +47,7 @@ pub struct Shell {
     on_batch: Option<OnBatch>,
     debug: bool,
     flushes: RefCell<Vec<(FlushId, Rc<Slot>)>>,
+    group_type_indexes: Vec<(String, u8)>,
     timer: Cell<Option<Timeout>>,
     /// What `timer` is set for.
     wake_at: Cell<TickMs>,
@@ -57,7 +58,8 @@ pub struct Shell {
 
 impl Shell {
     pub fn start(options: Options) -> Result<Rc<Self>, InitError> {
-        let Options { destination, table, config, on_batch, debug } = options.check()?;
+        let Options { destination, table, config, on_batch, debug, group_type_indexes } =
+            options.check()?;
         let browser = Browser::open()?;
         let place = Place::read(&browser);
         let core = Tracker::new(config, browser.seed()?, browser.now(), &place.page());
@@ -72,6 +74,7 @@ impl Shell {
             on_batch,
             debug,
             flushes: RefCell::default(),
+            group_type_indexes,
             timer: Cell::default(),
             wake_at: Cell::new(TickMs::NEVER),
             listeners: Cell::default(),
@@ -91,6 +94,10 @@ impl Shell {
 
     pub const fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    pub fn group_type_indexes(&self) -> &[(String, u8)] {
+        &self.group_type_indexes
     }
 
     pub fn track(self: &Rc<Self>, name: &str, fields: Fields<'_>) {

@@ -26,7 +26,7 @@ use super::shell::Shell;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tracker {
-    shell: Rc<Shell>,
+    pub(super) shell: Rc<Shell>,
 }
 
 impl Tracker {

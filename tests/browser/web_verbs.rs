@@ -1,12 +1,14 @@
-//! What the shell for Rust applications has beside `track`: posts and users.
+//! What the shell for Rust applications has beside `track`: posts, users, verbs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use serde::Serialize;
 use tallymark::block;
 use tallymark::web::{
-    Actor, ClickHouse, HourlyViews, Options, QueryError, Summary, TopPost, Tracker, UserMetrics,
+    Actor, ClickHouse, Fields, HourlyViews, Options, QueryError, Summary, TopPost, Tracker,
+    UserMetrics,
 };
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -347,4 +349,131 @@ async fn s3_11_an_engagement_score_is_one_number_whole_or_not() {
         let (score, path) = asked(&page, &answer, tally.users().engagement_score("7")).await;
         assert_eq!((score, path.as_str()), (Ok(expected), "engagement_score?id=7"));
     }
+}
+
+/// Name, user and properties of everything that waits.
+async fn said(page: &Page, tally: &Tracker) -> Vec<[String; 3]> {
+    drop(tally.flush());
+    let request = page.next().await;
+    let names = page.texts(request, "name").into_iter();
+    let users = page.texts(request, "user_id").into_iter();
+    let properties = page.texts(request, "properties");
+    names.zip(users).zip(properties).map(|((name, user), all)| [name, user, all]).collect()
+}
+
+fn words(name: &str, user: &str, properties: &str) -> [String; 3] {
+    [name.into(), user.into(), properties.into()]
+}
+
+#[derive(Serialize)]
+struct Bought {
+    price: u32,
+}
+
+#[wasm_bindgen_test]
+async fn s4_2_a_capture_is_the_users_event_with_its_properties_and_sends_nothing_by_itself() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.capture("u1", "bought", &Bought { price: 5 }, &[]);
+    tally.capture("u1", "left", &(), &[]);
+    assert_eq!((page.count().await, tally.queue_length()), (0, 2));
+    let expected = [words("bought", "u1", r#"{"price":5}"#), words("left", "u1", "{}")];
+    assert_eq!(said(&page, &tally).await, expected);
+}
+
+#[wasm_bindgen_test]
+async fn s4_3_groups_become_a_property_and_without_them_nothing_changes() {
+    let page = Page::new();
+    let tally = start(&page);
+    let groups = [("company", "acme"), ("__proto__", "p")];
+    tally.capture("u1", "bought", &Bought { price: 5 }, &groups);
+    tally.capture("u1", "left", &(), &groups[..1]);
+    tally.capture("u1", "came", &BTreeMap::from([("$groups", "mine")]), &[]);
+    tally.capture("u1", "went", &BTreeMap::from([("$groups", "mine")]), &groups[..1]);
+    let expected = [
+        words("bought", "u1", r#"{"price":5,"$groups":{"company":"acme","__proto__":"p"}}"#),
+        words("left", "u1", r#"{"$groups":{"company":"acme"}}"#),
+        words("came", "u1", r#"{"$groups":"mine"}"#),
+        words("went", "u1", r#"{"$groups":{"company":"acme"}}"#),
+    ];
+    assert_eq!(said(&page, &tally).await, expected);
+}
+
+#[wasm_bindgen_test]
+async fn s4_4_a_group_whose_type_has_an_index_from_0_to_4_is_a_property_by_that_too() {
+    let page = Page::new();
+    let options = options(&page)
+        .group_type_index("first", 0)
+        .group_type_index("last", 4)
+        .group_type_index("beyond", 5)
+        .group_type_index("moved", 1)
+        .group_type_index("moved", 2);
+    let tally = Tracker::init(options).unwrap();
+    let groups = [("last", "d"), ("beyond", "e"), ("none", "f"), ("moved", "c"), ("first", "a")];
+    tally.capture("u1", "bought", &(), &groups);
+    let properties = concat!(
+        r#"{"$groups":{"last":"d","beyond":"e","none":"f","moved":"c","first":"a"},"#,
+        r#""$group_4":"d","$group_2":"c","$group_0":"a"}"#
+    );
+    assert_eq!(said(&page, &tally).await, [words("bought", "u1", properties)]);
+}
+
+#[wasm_bindgen_test]
+async fn s4_5_identify_tells_the_properties_twice_and_remembers_nobody() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.identify_event("u1", &Bought { price: 5 });
+    tally.identify_event("u2", &());
+    tally.track("view", Fields::none());
+    let expected = [
+        words("$identify", "u1", r#"{"price":5,"$set":{"price":5}}"#),
+        words("$identify", "u2", r#"{"$set":{}}"#),
+        words("view", "", "{}"),
+    ];
+    assert_eq!(said(&page, &tally).await, expected);
+}
+
+#[wasm_bindgen_test]
+async fn d14_a_property_named_set_does_not_hide_what_is_set() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.identify_event("u1", &BTreeMap::from([("$set", "mine"), ("of", "verbs")]));
+    let properties = r#"{"$set":{"$set":"mine","of":"verbs"},"of":"verbs"}"#;
+    assert_eq!(said(&page, &tally).await, [words("$identify", "u1", properties)]);
+}
+
+#[wasm_bindgen_test]
+async fn s4_6_a_group_is_identified_under_its_own_key() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.group_identify("company", "acme", &BTreeMap::from([("size", u64::MAX)]));
+    tally.group_identify("company", "none", &());
+    let size = concat!(
+        r#"{"$group_type":"company","$group_key":"acme","#,
+        r#""$group_set":{"size":"18446744073709551615"}}"#
+    );
+    let none = r#"{"$group_type":"company","$group_key":"none","$group_set":{}}"#;
+    let expected = [words("$groupidentify", "acme", size), words("$groupidentify", "none", none)];
+    assert_eq!(said(&page, &tally).await, expected);
+}
+
+#[wasm_bindgen_test]
+async fn s4_7_an_alias_is_told_by_the_user_with_both_ids() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.alias("u1", "a \"visitor\"");
+    let properties = r#"{"alias":"a \"visitor\"","distinct_id":"u1"}"#;
+    assert_eq!(said(&page, &tally).await, [words("$create_alias", "u1", properties)]);
+}
+
+#[wasm_bindgen_test]
+async fn what_is_no_object_drops_a_verbs_event_and_is_counted() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.capture("u1", "bought", "text", &[("company", "acme")]);
+    tally.identify_event("u1", &[1, 2]);
+    tally.group_identify("company", "acme", &7);
+    let dropped = tally.stats().counts.dropped().to_vec();
+    assert_eq!(dropped, [(tallymark::web::DropReason::INVALID, 3)]);
+    assert_eq!(tally.queue_length(), 0);
 }
