@@ -1,7 +1,8 @@
 //! The future that a flush returns.
 
 use alloc::rc::Rc;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -29,11 +30,7 @@ impl Future for Flush {
     type Output = FlushResult;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<FlushResult> {
-        if let Some(result) = self.slot.result.get() {
-            return Poll::Ready(result);
-        }
-        self.slot.waker.set(Some(context.waker().clone()));
-        Poll::Pending
+        self.slot.poll(context)
     }
 }
 
@@ -43,19 +40,30 @@ impl fmt::Debug for Flush {
     }
 }
 
-/// Where the result of a flush is put down for its future.
+/// Where the result of a flush is put down for its futures.
 #[derive(Default)]
 pub struct Slot {
     result: Cell<Option<FlushResult>>,
-    waker: Cell<Option<Waker>>,
+    /// One for each task that waits.
+    wakers: RefCell<Vec<Waker>>,
 }
 
 impl Slot {
+    fn poll(&self, context: &Context<'_>) -> Poll<FlushResult> {
+        if let Some(result) = self.result.get() {
+            return Poll::Ready(result);
+        }
+        let mut wakers = self.wakers.borrow_mut();
+        if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            wakers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Puts the result down and wakes whoever waits for it.
     pub fn put(&self, result: FlushResult) {
         self.result.set(Some(result));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        // Waking may poll at once, and so come back here.
+        self.wakers.take().into_iter().for_each(Waker::wake);
     }
 }

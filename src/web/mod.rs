@@ -38,6 +38,7 @@
 //! | `query` | named queries into types of the application's |
 //! | `posts`, `users` | what happens to posts and users, and their counts |
 //! | `verbs` | the events of a product analytics client |
+//! | `metric` | one fact that leaves at once |
 //!
 //! Invariants:
 //!
@@ -52,6 +53,7 @@ mod flush;
 mod journal;
 mod json;
 mod listen;
+mod metric;
 mod options;
 mod page;
 mod posts;
@@ -64,6 +66,7 @@ mod verbs;
 
 pub use fields::Fields;
 pub use flush::Flush;
+pub use metric::EntityMetric;
 pub use options::{ClickHouse, InitError, Options, Problem};
 pub use posts::{Actor, HourlyViews, Posts, Summary, TopPost};
 pub use query::QueryError;

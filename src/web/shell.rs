@@ -47,6 +47,8 @@ pub struct Shell {
     on_batch: Option<OnBatch>,
     debug: bool,
     flushes: RefCell<Vec<(FlushId, Rc<Slot>)>>,
+    /// The flush that begins when the code that runs now has ended.
+    soon: RefCell<Option<Rc<Slot>>>,
     group_type_indexes: Vec<(String, u8)>,
     timer: Cell<Option<Timeout>>,
     /// What `timer` is set for.
@@ -74,6 +76,7 @@ impl Shell {
             on_batch,
             debug,
             flushes: RefCell::default(),
+            soon: RefCell::default(),
             group_type_indexes,
             timer: Cell::default(),
             wake_at: Cell::new(TickMs::NEVER),
@@ -148,6 +151,22 @@ impl Shell {
 
     pub fn flush(self: &Rc<Self>) -> Flush {
         self.settle(Tracker::handle_flush)
+    }
+
+    /// One flush for all who ask for it before it begins. The executor runs it in a microtask of
+    /// its own, after every task that is ready now.
+    pub fn flush_soon(self: &Rc<Self>) -> Flush {
+        let mut soon = self.soon.borrow_mut();
+        let slot = soon.get_or_insert_with(|| {
+            let slot = Rc::new(Slot::default());
+            let (shell, promised) = (Rc::clone(self), Rc::clone(&slot));
+            spawn_local(async move {
+                shell.soon.take();
+                promised.put(shell.flush().await);
+            });
+            slot
+        });
+        Flush::new(Rc::clone(slot), Rc::clone(self))
     }
 
     pub fn shutdown(self: &Rc<Self>) -> Flush {

@@ -1,4 +1,4 @@
-//! What the shell for Rust applications has beside `track`: posts, users, verbs.
+//! What the shell for Rust applications has beside `track`: posts, users, verbs, metrics.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::rc::Rc;
 use serde::Serialize;
 use tallymark::block;
 use tallymark::web::{
-    Actor, ClickHouse, Fields, HourlyViews, Options, QueryError, Summary, TopPost, Tracker,
-    UserMetrics,
+    Actor, ClickHouse, EntityMetric, Fields, HourlyViews, Options, QueryError, Summary, TopPost,
+    Tracker, UserMetrics,
 };
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -476,4 +476,68 @@ async fn what_is_no_object_drops_a_verbs_event_and_is_counted() {
     let dropped = tally.stats().counts.dropped().to_vec();
     assert_eq!(dropped, [(tallymark::web::DropReason::INVALID, 3)]);
     assert_eq!(tally.queue_length(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn s2_3_an_entity_metric_leaves_at_once_and_says_when_it_is_stored() {
+    let page = Page::new();
+    let tally = start(&page);
+    tally.track("view", Fields::none());
+    let stored = tally.entity_metric(EntityMetric::new("Model", "42", "Download"));
+    let request = page.next().await;
+    let expected = [row("view", "", "", "", 1.0), row("Download", "Model", "42", "", 1.0)];
+    assert_eq!(rows(&page, request), expected);
+    page.accept(request);
+    let result = stored.await;
+    assert_eq!((result.ok, result.delivered, result.dropped), (true, 2, 0));
+}
+
+#[wasm_bindgen_test]
+async fn s2_3_a_metric_has_its_value_and_user_and_goes_though_nobody_waits() {
+    let page = Page::new();
+    let tally = start(&page);
+    drop(tally.entity_metric(EntityMetric::new("Model", "42", "Like").value(3.5).user("7")));
+    assert_eq!(rows(&page, page.next().await), [row("Like", "Model", "42", "7", 3.5)]);
+}
+
+/// More than the flushes that the core keeps waiting: they are one.
+#[wasm_bindgen_test]
+async fn s2_3_a_hundred_metrics_of_one_task_go_in_one_request_and_all_hear_of_it() {
+    let page = Page::new();
+    let tally = start(&page);
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    for id in 0..100 {
+        let stored = tally.entity_metric(EntityMetric::new("Model", &id.to_string(), "View"));
+        let heard = Rc::clone(&heard);
+        spawn_local(async move {
+            let result = stored.await;
+            heard.borrow_mut().push((result.ok, result.delivered, result.dropped));
+        });
+    }
+    let request = page.next().await;
+    assert_eq!(rows(&page, request).len(), 100);
+    page.accept(request);
+    assert_eq!(page.count().await, 1);
+    assert_eq!(*heard.borrow(), vec![(true, 100, 0); 100]);
+
+    let next = tally.entity_metric(EntityMetric::new("Model", "42", "View"));
+    let request = page.next().await;
+    assert_eq!(rows(&page, request), [row("View", "Model", "42", "", 1.0)]);
+    page.accept(request);
+    assert_eq!(next.await.delivered, 1);
+}
+
+#[wasm_bindgen_test]
+async fn s2_3_a_metric_that_was_left_out_is_not_ok_whatever_leaves_with_the_flush() {
+    let page = Page::new();
+    let tally = start(&page);
+    let good = tally.entity_metric(EntityMetric::new("Model", "42", "View"));
+    let bad = tally.entity_metric(EntityMetric::new("Model", "42", "View").value(f64::NAN));
+    let after = tally.entity_metric(EntityMetric::new("Model", "43", "View"));
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "entity_id"), ["42", "43"]);
+    page.accept(request);
+    let result = bad.await;
+    assert_eq!((result.ok, result.delivered, result.dropped), (false, 0, 1));
+    assert!(good.await.ok && after.await.ok);
 }
