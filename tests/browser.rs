@@ -21,6 +21,8 @@ mod page;
 mod suite;
 #[path = "browser/web.rs"]
 mod web;
+#[path = "browser/web_asked.rs"]
+mod web_asked;
 #[path = "browser/web_verbs.rs"]
 mod web_verbs;
 
