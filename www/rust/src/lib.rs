@@ -1,11 +1,11 @@
 //! A Rust application in the browser that tracks with `tallymark::web`: a ballot of birds.
 //!
 //! A click is an event whose properties are a struct of this crate; the counts come back from
-//! ClickHouse as another. Plain web-sys, so that the tracking stands out.
+//! ClickHouse as one of tallymark's. Plain web-sys, so that the tracking stands out.
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tallymark::web::{Fields, Options, QueryError, Tracker};
 use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsError};
@@ -21,15 +21,8 @@ struct Sighting<'a> {
     click: u32,
 }
 
-/// The counts of one bird, as far as this page shows them.
-#[derive(Deserialize)]
-struct Counts {
-    entity_id: String,
-    likes: u64,
-}
-
-/// The ids of the birds in the column `entity_id`, as the query's parameter.
-const IDS: &str = r#"["rust-sparrow","rust-kestrel","rust-heron"]"#;
+/// The ids of the birds in the column `entity_id`.
+const IDS: [&str; 3] = ["rust-sparrow", "rust-kestrel", "rust-heron"];
 const ID_PREFIX: &str = "rust-";
 
 /// Begins when the wasm is there.
@@ -109,17 +102,17 @@ impl Page {
     }
 
     async fn show_counts(&self) {
-        match self.tally.query::<Counts>("summaries", &[("ids", IDS), ("refresh", "1")]).await {
-            Ok(rows) => rows.iter().for_each(|row| self.show_count(row)),
+        match self.tally.posts().bulk_summaries(&IDS).await {
+            Ok(counts) => counts.iter().for_each(|(id, its)| self.show_count(id, its.likes)),
             Err(error) => self.say_error(&error),
         }
     }
 
-    fn show_count(&self, counts: &Counts) {
-        let bird = counts.entity_id.strip_prefix(ID_PREFIX).unwrap_or_default();
+    fn show_count(&self, id: &str, likes: u64) {
+        let bird = id.strip_prefix(ID_PREFIX).unwrap_or_default();
         let output = self.document.query_selector(&format!("[data-count='{bird}']"));
         if let Ok(Some(output)) = output {
-            output.set_text_content(Some(&counts.likes.to_string()));
+            output.set_text_content(Some(&likes.to_string()));
         }
     }
 
