@@ -31,7 +31,14 @@ test("publint finds nothing", async () => {
 
 test("attw finds that types and scripts agree, for ES modules", async () => {
   // There is no CommonJS build, and resolution of before 2020 knows no `exports`.
-  const { ok, said } = await tool("attw", [tarball.tarball, "--profile", "esm-only", "--no-emoji"]);
+  const { ok, said } = await tool("attw", [
+    tarball.tarball,
+    "--profile",
+    "esm-only",
+    "--format",
+    "ascii",
+    "--no-emoji",
+  ]);
   assert.ok(ok, said);
   assert.equal(said.match(/node16 \(from ESM\): OK/g)?.length, 6, said);
   assert.equal(said.match(/bundler: OK/g)?.length, 6, said);
