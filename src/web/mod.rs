@@ -9,18 +9,12 @@
 //!     words: u32,
 //! }
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Summary {
-//!     views: u64,
-//! }
-//!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let tally = Tracker::init(Options::worker("https://t.example", "pk_demo").max_rows(200))?;
 //! tally.track("view", Fields::entity("post", "42").properties(&Read { words: 300 }));
 //! let flushed = tally.flush().await;
 //! assert!(flushed.ok);
-//! let summary = tally.query_one::<Summary>("summary", &[("id", "42")]).await?;
-//! # let _ = summary.map(|row| row.views);
+//! let views = tally.posts().summary("42").await?.views;
 //! # Ok(())
 //! # }
 //! ```
