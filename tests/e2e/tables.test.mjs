@@ -177,6 +177,45 @@ for (const sink of ["direct", "group"]) {
       assert.equal(least, 3);
     });
 
+    test("D13 a table that was there before it was declared gets the window", async () => {
+      const older = { ...FEATURE, name: "older" };
+      const file = join(stack.dataDir, "older.json");
+      writeFileSync(file, JSON.stringify([older]));
+      const { user, password } = stack.users.admin;
+      const admin = { user, password };
+      const columns = older.columns.map(({ name, type }) => `${name} ${type}`).join(", ");
+      await stack.rows(
+        `CREATE TABLE older (${columns}) ENGINE = MergeTree ORDER BY (feature_id, created_at)`,
+        admin,
+      );
+      await runXtask(["migrate", "--url", stack.clickhouse, "--tables", file], {
+        CLICKHOUSE_USER: user,
+        CLICKHOUSE_PASSWORD: password,
+      });
+      const [{ engine_full }] = await stack.rows(
+        "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'older'",
+        admin,
+      );
+      assert.match(engine_full, /non_replicated_deduplication_window = 100000/);
+    });
+
+    test("rows whose partition lies years away are refused, with the row and the column", async () => {
+      const row = { feature_id: 901, user_id: 1, action: "far" };
+      const rows = [
+        { ...row, created_at: new Date().toISOString() },
+        { ...row, created_at: "1999-01-01T00:00:00Z" },
+      ];
+      const { status, body } = await send("my_feature_events", rows, { id: uuidV7() });
+      assert.deepEqual(
+        [status, body.code, body.row, body.column],
+        [400, "bad_block", 1, "created_at"],
+      );
+      const [{ far }] = await stored(
+        "SELECT count() AS far FROM my_feature_events WHERE action = 'far'",
+      );
+      assert.equal(far, 0);
+    });
+
     test("another site's key, and a table that nobody declared, are 404 bad_table", async () => {
       for (const [table, k] of [
         ["notes", "pk_other"],

@@ -297,6 +297,7 @@ impl Exchange {
             _ if body.len() > cap_bytes => Err(too_large(cap_bytes)),
             State::Batch(head, sender) => {
                 let block = block::complete(body, &head, head.table, &sender, self.now)?;
+                config.tables.check_near(head.table, &block, self.now)?;
                 Ok(self.store(sink::next(config, head, block)?))
             }
             State::Events(head, sender) => {
@@ -305,6 +306,7 @@ impl Exchange {
                 let Some((head, block)) = batch else {
                     return Ok(Step::Respond(receipt.answer(self.now)));
                 };
+                config.tables.check_near(head.table, &block, self.now)?;
                 self.after = After::Receipt(receipt);
                 Ok(self.store(sink::next(config, head, block)?))
             }

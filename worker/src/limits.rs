@@ -126,6 +126,10 @@ pub const BATCH_AGE_MS: i64 = 24 * 3_600_000;
 /// How far a client's clock may be ahead before its ids would land in a wrong month for good.
 pub const CLOCK_AHEAD_MS: i64 = 24 * 3_600_000;
 
+/// How far back a declared table's rows may land: five years are 62 months with the day ahead, and
+/// ClickHouse takes a hundred partitions an insert (`max_partitions_per_insert_block`).
+pub const PARTITION_PAST_MS: i64 = 1_826 * 24 * 3_600_000;
+
 /// A corrected time more than this before its arrival is clamped to that: older facts have their
 /// own way in.
 pub const OCCURRED_BEFORE_MS: i64 = 48 * 3_600_000;

@@ -19,6 +19,7 @@
 
 mod column;
 mod ddl;
+mod near;
 mod rows;
 mod typescript;
 
