@@ -9,11 +9,17 @@ use tallymark::schema::ColumnSpec;
 /// So many inserts are remembered by their tokens, as in tallymark's own tables.
 const WINDOW: &str = "non_replicated_deduplication_window = 100000";
 
+const INDEXES: &[&str] = &[
+    "INDEX by_batch batch_id TYPE bloom_filter GRANULARITY 1",
+    "INDEX by_arrival received_at TYPE minmax GRANULARITY 1",
+];
+
 impl Declared {
     /// `CREATE TABLE IF NOT EXISTS …`, with the deduplication window that makes a token count.
     #[must_use]
     pub fn create(&self) -> String {
-        let columns: Vec<_> = self.columns().map(|column| format!("    {column}")).collect();
+        let columns = self.columns().chain(self.indexes().map(String::from));
+        let columns: Vec<_> = columns.map(|column| format!("    {column}")).collect();
         let mut sql = format!(
             "CREATE TABLE IF NOT EXISTS {}\n(\n{}\n)\nENGINE = MergeTree\n",
             self.table.name,
@@ -45,8 +51,9 @@ impl Declared {
     /// What a declaration has gained since its table was made.
     #[must_use]
     pub fn add_columns(&self) -> String {
-        let columns: Vec<_> =
-            self.columns().map(|column| format!("ADD COLUMN IF NOT EXISTS {column}")).collect();
+        let columns = self.columns().map(|column| format!("COLUMN IF NOT EXISTS {column}"));
+        let indexes = self.indexes().map(|index| index.replace("INDEX", "INDEX IF NOT EXISTS"));
+        let columns: Vec<_> = columns.chain(indexes).map(|what| format!("ADD {what}")).collect();
         format!("ALTER TABLE {} {}", self.table.name, columns.join(", "))
     }
 
@@ -54,6 +61,12 @@ impl Declared {
     #[must_use]
     pub fn set_window(&self) -> String {
         format!("ALTER TABLE {} MODIFY SETTING {WINDOW}", self.table.name)
+    }
+
+    /// What a look-up of a batch reads by, where the table can be asked for one.
+    fn indexes(&self) -> impl Iterator<Item = &'static str> {
+        let all = if Self::holds_batches(&self.table) { INDEXES } else { &[] };
+        all.iter().copied()
     }
 
     fn columns(&self) -> impl Iterator<Item = String> {
@@ -127,6 +140,30 @@ SETTINGS non_replicated_deduplication_window = 100000";
         let window = "ALTER TABLE my_feature_events \
                       MODIFY SETTING non_replicated_deduplication_window = 100000";
         assert_eq!(tables.statements(), [expected, added, window]);
+    }
+
+    #[test]
+    fn a_table_that_can_be_asked_for_a_batch_has_what_the_look_up_reads_by() {
+        let tables = Tables::parse(
+            r#"[{"name":"t","order_by":["batch_id"],"columns":[
+                {"name":"batch_id","type":"UUID","by":"edge"},
+                {"name":"received_at","type":"DateTime64(3)","by":"edge"}]}]"#,
+        );
+        let expected = "CREATE TABLE IF NOT EXISTS t
+(
+    batch_id UUID,
+    received_at DateTime64(3, 'UTC'),
+    INDEX by_batch batch_id TYPE bloom_filter GRANULARITY 1,
+    INDEX by_arrival received_at TYPE minmax GRANULARITY 1
+)
+ENGINE = MergeTree
+ORDER BY (batch_id)
+SETTINGS non_replicated_deduplication_window = 100000";
+        let added = "ALTER TABLE t ADD COLUMN IF NOT EXISTS batch_id UUID, \
+                     ADD COLUMN IF NOT EXISTS received_at DateTime64(3, 'UTC'), \
+                     ADD INDEX IF NOT EXISTS by_batch batch_id TYPE bloom_filter GRANULARITY 1, \
+                     ADD INDEX IF NOT EXISTS by_arrival received_at TYPE minmax GRANULARITY 1";
+        assert_eq!(tables.unwrap().statements()[..2], [expected, added]);
     }
 
     #[test]
