@@ -244,8 +244,8 @@ pub const MUTANTS: &[Mutant] = &[
         "older_batch_not_looked_up",
         &[change(
             "worker/src/sink.rs",
-            "    if age_ms <= limits::LOOK_UP_AGE_MS {",
-            "    if age_ms <= limits::LOOK_UP_AGE_MS * 10_000 {",
+            "    if age_ms <= limits::LOOK_UP_AGE_MS ||",
+            "    if age_ms <= limits::LOOK_UP_AGE_MS * 10_000 ||",
         )],
     ),
     code(
