@@ -1,7 +1,8 @@
 //! What was dropped on one page view, to be told to the table as `$dropped` events.
 //!
 //! Totals are cumulative and read with `max()`: one that got lost is made good by the next. The
-//! shell sends them along with the page's next events; the npm package's does it in `src/effects/host.js`.
+//! shell sends them along with the page's next events; the npm package's does it in
+//! `src/effects/host.js`.
 
 use alloc::vec::Vec;
 
