@@ -143,8 +143,8 @@ const _: () = assert!((BACKOFF_CAP_MS as i64) < BATCH_AGE_MS);
 const _: () = assert!(MIN_TIME_MS < MAX_TIME_MS && (MAX_TIME_MS as i64) < BATCH_AGE_MS);
 const _: () = assert!((RETRY_AFTER_MAX_MS as i64) < BATCH_AGE_MS);
 
-/// How long after the last input a page still counts as read: what the field's trackers of reading
-/// time take for people who read without touching anything.
+/// How long after the last input a page still counts as read: people read without touching anything,
+/// and a tab that was left open must not count for hours.
 pub const IDLE_MS: u64 = 30_000;
 
 /// How long after its route a page view is told: applications set the title in an effect of their

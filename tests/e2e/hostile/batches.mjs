@@ -1,8 +1,9 @@
+// A batch whose head or block is not what it must be.
+
 import { gzipSync } from "node:zlib";
 import { block, eventBlock, eventColumns, uuidV7 } from "../blocks.mjs";
 import { BODY_BYTES, HOUR, LONG, query, refused } from "./setup.mjs";
 
-// A batch whose head or block is not what it must be.
 export function batchRows(tables) {
   const rows = [];
   const hostile = { entity_id: "hostile" };

@@ -1,8 +1,9 @@
+// Events as JSON, of which none may be taken.
+
 import { gzipSync } from "node:zlib";
 import { uuidV7 } from "../blocks.mjs";
 import { BODY_BYTES, HOUR, LONG, query, refused } from "./setup.mjs";
 
-// Events as JSON, of which none may be taken.
 export function eventRows(tables) {
   const rows = [];
   const paths = {

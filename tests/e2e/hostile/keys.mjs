@@ -1,7 +1,8 @@
+// Keys, tokens and origins that are not the right ones, on every route that wants one.
+
 import { eventBlock, uuidV7 } from "../blocks.mjs";
 import { ADMIN_KEY, ORIGIN, query, refused } from "./setup.mjs";
 
-// Keys, tokens and origins that are not the right ones, on every route that wants one.
 export function keyRows() {
   const rows = [];
   const head = { v: 1, t: "events", id: uuidV7(), at: Date.now() };
@@ -33,6 +34,10 @@ export function keyRows() {
   ];
   for (const [method, path, body] of routes) {
     const where = path("").split("?")[0];
+    const fromElsewhere = (what, key, headers) => {
+      const row = { what: `${where} ${what}`, method, path: path(key), headers, body };
+      rows.push({ ...row, expect: refused(403, "bad_origin") });
+    };
     for (const key of keys) {
       const what = `${where} with key ${`${key}`.slice(0, 30)}`;
       rows.push({ what, method, path: path(key), body, expect: refused(401, "bad_key") });
@@ -52,25 +57,9 @@ export function keyRows() {
     ]) {
       // Node trims what stands around a value, as HTTP does.
       if (origin.trim() === ORIGIN) continue;
-      const headers = { origin };
-      const what = `${where} from origin ${origin}`;
-      rows.push({
-        what,
-        method,
-        path: path("pk_bound"),
-        headers,
-        body,
-        expect: refused(403, "bad_origin"),
-      });
+      fromElsewhere(`from origin ${origin}`, "pk_bound", { origin });
     }
-    rows.push({
-      what: `${where} with a server's key in a page`,
-      method,
-      path: path("sk_served"),
-      headers: { origin: "https://page.test" },
-      body,
-      expect: refused(403, "bad_origin"),
-    });
+    fromElsewhere("with a server's key in a page", "sk_served", { origin: "https://page.test" });
     // Whatever claims to be a proxy's word for where the request came from.
     for (const name of [
       "x-forwarded-host",
@@ -82,15 +71,7 @@ export function keyRows() {
       "host",
     ]) {
       const headers = { [name]: name === "forwarded" ? `host=bound.test` : "bound.test" };
-      const what = `${where} with ${name} spoofed`;
-      rows.push({
-        what,
-        method,
-        path: path("pk_bound"),
-        headers,
-        body,
-        expect: refused(403, "bad_origin"),
-      });
+      fromElsewhere(`with ${name} spoofed`, "pk_bound", headers);
     }
   }
   const tokens = [

@@ -1,10 +1,11 @@
+// Requests that lie about their own length, byte for byte, and the answer's status.
+
 import { eventBlock, uuidV7 } from "../blocks.mjs";
 import { BODY_BYTES, query } from "./setup.mjs";
 
 // What workerd itself answers to lengths that HTTP forbids; the worker never sees the request.
 const RUNTIME = 500;
 
-// Requests that lie about their own length, byte for byte, and the answer's status.
 export function lyingRows(host) {
   const good = eventBlock([{ entity_id: "hostile" }]);
   const head = query({ v: 1, k: "pk_open", id: uuidV7(), t: "events", at: Date.now() });

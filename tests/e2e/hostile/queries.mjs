@@ -1,3 +1,5 @@
+// Each parameter of each query, the others harmless, by GET and, where JSON can say it, by POST.
+
 import { readFileSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { READER, query, refused } from "./setup.mjs";
@@ -34,7 +36,6 @@ const HARMLESS = {
   "Map(String,Float64)": '{"x":1}',
 };
 
-// Each parameter of each query, the others harmless, by GET and, where JSON can say it, by POST.
 export function queryRows() {
   const rows = [];
   for (const { name, isReader, params } of heads()) {

@@ -1,7 +1,8 @@
+// Methods that a path does not take, and paths that lead nowhere or only seem to.
+
 import { uuidV7 } from "../blocks.mjs";
 import { ADMIN, refused } from "./setup.mjs";
 
-// Methods that a path does not take, and paths that lead nowhere or only seem to.
 export function routeRows() {
   const rows = [];
   const posts = [

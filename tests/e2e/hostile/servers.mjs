@@ -1,7 +1,8 @@
+// Changes of a database that are none, and statements that do more than read.
+
 import { gzipSync } from "node:zlib";
 import { ADMIN, refused } from "./setup.mjs";
 
-// Changes of a database that are none, and statements that do more than read.
 export function serverRows() {
   const rows = [];
   const cdc = (what, body, expect) =>

@@ -1,3 +1,5 @@
+//! One request from begin to end, each step told by hand.
+
 use super::*;
 use crate::config::Environment;
 use crate::testing::{

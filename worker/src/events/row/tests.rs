@@ -1,3 +1,5 @@
+//! How one event of JSON is read, and what is said of each that is wrong.
+
 use super::*;
 
 const ID: &str = "01a2084a-5500-7000-8000-000000000001";
