@@ -25,16 +25,25 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  *
  * `behindProxy` puts a {@link startProxy} between the worker and ClickHouse. `origins` are
  * further origins for the demo's key, `sites` further entries of SITES, `vars` variables of the
- * worker: `{ SINK: "direct" }` for one insert a batch. `dataDir` keeps the data beyond the stack.
+ * worker: `{ SINK: "direct" }` for one insert a batch. `shards` are so many servers that the tables
+ * are spread over; the worker asks the first. `dataDir` keeps the data beyond the stack.
  * With `respawn`, what is killed is started again on the same data: `await stack.again()` waits for
  * that.
  *
- * @returns `{ site, clickhouse, database, key, users, pids, dataDir, proxy, rows, query, stop,
+ * @returns `{ site, clickhouse, shards, database, key, users, pids, dataDir, proxy, rows, query, stop,
  * again }`
  */
 export async function startStack(
   scope,
-  { behindProxy = false, origins = [], sites = [], vars = {}, dataDir, respawn = false } = {},
+  {
+    behindProxy = false,
+    origins = [],
+    sites = [],
+    vars = {},
+    shards = 1,
+    dataDir,
+    respawn = false,
+  } = {},
 ) {
   const proxy = behindProxy ? await startProxy(scope) : undefined;
   const args = ["stack"];
@@ -44,6 +53,7 @@ export async function startStack(
   // Node's fetch and a headless browser are bots by their user agents, which no query counts.
   const all = { USER_AGENT: "ignore", ...vars };
   for (const [name, value] of Object.entries(all)) args.push("--var", `${name}=${value}`);
+  if (shards > 1) args.push("--shards", shards);
   if (dataDir) args.push("--data-dir", dataDir);
   if (respawn) args.push("--respawn");
 

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::config::{Config, User};
 use crate::limits;
-use crate::migrate::{Failure, Next, Options, Run};
+use crate::migrate::{Cluster, Failure, Next, Options, Run};
 use crate::refusal::{Code, Refusal};
 use crate::sql::words;
 use crate::upstream::{Outcome, Reply, Request};
@@ -54,13 +54,11 @@ impl Migration {
         let mut migration = Self {
             run: Run::new(options)
                 .with_tables(&config.tables)
-                .on_cluster(config.cluster.as_deref()),
+                .on_cluster(config.cluster.as_ref()),
             is_new: !options.dry_run,
         };
         let turn = if migration.is_new {
-            // A name of letters, digits and _, as the configuration is checked.
-            let everywhere = config.cluster.as_ref().map(|name| format!(" ON CLUSTER '{name}'"));
-            let everywhere = everywhere.unwrap_or_default();
+            let everywhere = config.cluster.as_ref().map(Cluster::everywhere).unwrap_or_default();
             let statement =
                 format!("CREATE DATABASE IF NOT EXISTS {}{everywhere}", config.database);
             let anywhere = Config { database: "system".into(), ..config.clone() };
@@ -163,6 +161,8 @@ mod tests {
         assert_eq!(body, "CREATE DATABASE IF NOT EXISTS tallymark");
         let (url, body) = sent(migration.take(&reply(200, None, ""), &config()));
         assert_eq!(url, "http://ch.test:8123/?database=tallymark&wait_end_of_query=1");
+        assert!(body.contains("throwIf"), "{body}");
+        let (_, body) = sent(migration.take(&reply(200, None, ""), &config()));
         assert!(body.contains("CREATE TABLE IF NOT EXISTS migrations"));
     }
 

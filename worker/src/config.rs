@@ -3,6 +3,7 @@
 use crate::cdc::Rules;
 use crate::group::Options;
 use crate::limits;
+use crate::migrate::Cluster;
 use crate::sink::Sink;
 use crate::sites::{Sites, digest};
 use crate::tables::Tables;
@@ -113,7 +114,7 @@ pub struct Config {
     /// `CDC_RULES`: what changes of a database mean; none by default.
     pub cdc_rules: Rules,
     /// `CLUSTER`: where migrations make their tables; one server by default.
-    pub cluster: Option<String>,
+    pub cluster: Option<Cluster>,
     /// `TABLES`: tables besides `events`; none by default.
     pub tables: Tables,
     /// `USER_AGENT`: whether browser, system and device are stored, and bots marked by it.
@@ -207,7 +208,7 @@ impl Config {
         let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
         let tables = problems.read("TABLES", &from.tables, Some(""), Tables::parse);
-        let cluster = problems.read("CLUSTER", &from.cluster, Some(""), cluster);
+        let cluster = problems.read("CLUSTER", &from.cluster, Some(""), Cluster::parse);
         let rate_limit_per_minute = problems.number(
             "RATE_LIMIT_PER_MINUTE",
             &from.rate_limit_per_minute,
@@ -408,11 +409,6 @@ fn name(text: &str) -> Result<String, String> {
         return Ok(text.into());
     }
     Err("must be letters, digits and _".into())
-}
-
-/// A cluster's name, or none.
-fn cluster(text: &str) -> Result<Option<String>, String> {
-    if text.is_empty() { Ok(None) } else { name(text).map(Some) }
 }
 
 /// What an HTTP header can carry unchanged.
@@ -624,6 +620,11 @@ mod tests {
             ),
             ("RATE_LIMIT_PER_MINUTE", Some("-1"), "must be a whole number from 0 to 1000000"),
             ("CLUSTER", Some("\"a'b\""), "must be letters, digits and _"),
+            (
+                "CLUSTER",
+                Some("\"a:b\""),
+                "must end with :shards, with :servers or with neither",
+            ),
             ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
             ("ADMIN_KEY", Some("\"too short\""), secret),
             ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),

@@ -19,7 +19,8 @@ const FINAL_CODES: [&str; 1] = ["117"];
 /// One insert: of a batch under its id, or of a group under its own.
 ///
 /// `async_insert=0`: the token must cover exactly this insert. A column unknown to the server is
-/// an error, because skipping it would lose data silently.
+/// an error, because skipping it would lose data silently. A `Distributed` table answers once the
+/// shards have the rows, not once it has them itself; other tables know nothing of that.
 #[must_use]
 pub fn request(config: &Config, table: &str, token: Uuid, body: Vec<u8>) -> Request {
     with_settings(config, table, token, body, &[("async_insert", "0")])
@@ -48,6 +49,7 @@ fn with_settings(
     parameters.extend([
         ("insert_deduplication_token", std::str::from_utf8(&token).unwrap_or_default()),
         ("input_format_skip_unknown_fields", "0"),
+        ("distributed_foreground_insert", "1"),
     ]);
     let mut request = Request::new(config, &config.insert_user, &parameters);
     request.headers.push(("content-encoding", "zstd".into()));
@@ -163,7 +165,7 @@ mod tests {
             "http://ch.test:8123/?database=tallymark\
              &query=INSERT%20INTO%20events%20FORMAT%20Native&async_insert=0\
              &insert_deduplication_token=0198c9a0-0000-7000-8000-000000000001\
-             &input_format_skip_unknown_fields=0"
+             &input_format_skip_unknown_fields=0&distributed_foreground_insert=1"
         );
         let headers = [
             ("x-clickhouse-user", "writer".to_owned()),
@@ -183,7 +185,7 @@ mod tests {
              &query=INSERT%20INTO%20events%20FORMAT%20Native&async_insert=1\
              &wait_for_async_insert=1&async_insert_deduplicate=1\
              &insert_deduplication_token=0198c9a0-0000-7000-8000-000000000001\
-             &input_format_skip_unknown_fields=0"
+             &input_format_skip_unknown_fields=0&distributed_foreground_insert=1"
         );
     }
 

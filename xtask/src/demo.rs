@@ -38,6 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
         origins: Vec::new(),
         sites: Vec::new(),
         vars: Vec::new(),
+        shards: 1,
         respawn: false,
     })?;
     println!("ready: {}", stack.site_url());

@@ -28,7 +28,7 @@ mod cluster;
 mod run;
 mod script;
 
-pub use cluster::on_cluster;
+pub use cluster::{Cluster, LOCAL};
 pub use run::{Failure, Next, Options, Report, Run};
 pub use script::statements;
 

@@ -1,7 +1,9 @@
 //! One run of the migrations: which statement comes next, and what its answer means.
+//!
+//! Invariant: a job holds its statement as it runs, for one server or for the cluster.
 
 use super::script::{LiveView, statements, with_since};
-use super::{FILES, File, on_cluster};
+use super::{Cluster, FILES, File};
 use crate::limits;
 use crate::tables::Tables;
 use std::collections::{BTreeSet, VecDeque};
@@ -64,7 +66,7 @@ pub struct Run {
     /// What makes the declared tables, after everything else.
     tables: Vec<String>,
     /// The cluster that everything is made on, if it is one.
-    cluster: Option<String>,
+    cluster: Option<Cluster>,
 }
 
 /// One statement to come, and what its answer is for.
@@ -94,11 +96,10 @@ impl Run {
         Self { options, jobs, report, since_ms: 0, seen_ms: 0, tables, cluster: None }
     }
 
-    /// The same on every replica of this cluster, see [`on_cluster`]; its name is letters, digits and
-    /// `_`.
+    /// The same on this cluster.
     #[must_use]
-    pub fn on_cluster(mut self, cluster: Option<&str>) -> Self {
-        self.cluster = cluster.map(str::to_owned);
+    pub fn on_cluster(mut self, cluster: Option<&Cluster>) -> Self {
+        self.cluster = cluster.cloned();
         self
     }
 
@@ -115,8 +116,8 @@ impl Run {
     /// The first statement.
     pub fn begin(&mut self) -> Next {
         if !self.options.dry_run {
-            let first = FILES.first().map_or("", |file| file.sql);
-            self.jobs.extend(statements(first).iter().map(|sql| Job::Statement((*sql).into())));
+            self.jobs.push_back(Job::Statement(self.same_kind()));
+            self.push_statements(FILES.first().map_or("", |file| file.sql));
         }
         self.jobs.push_back(Job::Recorded);
         self.next()
@@ -200,7 +201,7 @@ impl Run {
                 recorded.push(file.name);
             }
         }
-        self.jobs.extend(record(&recorded));
+        self.jobs.extend(self.record(&recorded));
         self.jobs.extend(live);
         self.end();
     }
@@ -212,41 +213,62 @@ impl Run {
             let settle_ms = self.options.settle_ms.unwrap_or(limits::MIGRATE_SETTLE_MS);
             let until_ms = since_ms.saturating_add(i64::from(settle_ms));
             first.extend((self.seen_ms < until_ms).then_some(Job::Wait(until_ms)));
-            first.push(Job::Statement(with_since(&view.fill(), since_ms)));
+            first.push(Job::Statement(self.rows(&with_since(&view.fill(), since_ms))));
         }
-        first.extend(record(&[file.name]));
+        first.extend(self.record(&[file.name]));
         for job in first.into_iter().rev() {
             self.jobs.push_front(job);
         }
     }
 
     fn end(&mut self) {
-        self.jobs.extend(self.tables.iter().cloned().map(Job::Statement));
-        self.jobs.extend(self.options.ttl_days.map(|days| Job::Statement(ttl(days))));
+        let last = self.tables.iter().cloned().chain(self.options.ttl_days.map(ttl));
+        let made: Vec<_> = last.flat_map(|sql| self.made(&sql)).collect();
+        self.jobs.extend(made.into_iter().map(Job::Statement));
     }
 
     /// The same statements, for reading.
     fn dry_run(&mut self) {
         let mut all = Vec::new();
         for file in self.missing() {
-            for sql in statements(file.sql) {
-                all.push(sql.to_owned());
-            }
+            all.extend(statements(file.sql).into_iter().flat_map(|sql| self.made(sql)));
         }
         for file in self.missing() {
-            all.extend(view(file).map(|view| view.fill()));
+            all.extend(view(file).map(|view| self.rows(&view.fill())));
         }
-        all.extend(self.tables.iter().cloned());
-        all.extend(self.options.ttl_days.map(ttl));
-        self.report.statements = all.iter().map(|sql| self.placed(sql)).collect();
+        let last = self.tables.iter().cloned().chain(self.options.ttl_days.map(ttl));
+        all.extend(last.flat_map(|sql| self.made(&sql)));
+        self.report.statements = all;
     }
 
-    /// The statement for where it runs.
-    fn placed(&self, sql: &str) -> String {
-        match &self.cluster {
-            Some(cluster) => on_cluster(sql, cluster),
-            None => sql.to_owned(),
-        }
+    /// A statement that makes or changes something, for where it runs.
+    fn made(&self, sql: &str) -> Vec<String> {
+        self.cluster.as_ref().map_or_else(|| vec![sql.to_owned()], |cluster| cluster.make(sql))
+    }
+
+    /// A statement on rows, for where it runs.
+    fn rows(&self, sql: &str) -> String {
+        self.cluster.as_ref().map_or_else(|| sql.to_owned(), |cluster| cluster.rows(sql))
+    }
+
+    /// Fails where tables of another kind are: each `CREATE` would pass over them.
+    fn same_kind(&self) -> String {
+        let is_sharded = self.cluster.as_ref().is_some_and(Cluster::is_sharded);
+        let than = if is_sharded { "a table of several shards" } else { "a table of one server" };
+        format!(
+            "SELECT throwIf((engine = 'Distributed') != {is_sharded}, 'events is here already, and is \
+             not {than}') FROM system.tables WHERE database = currentDatabase() AND name = 'events'"
+        )
+    }
+
+    /// Two runs at once both record a file; names are read DISTINCT.
+    fn record(&self, files: &[&str]) -> Option<Job> {
+        let values: Vec<_> = files.iter().map(|name| format!("('{name}')")).collect();
+        let sql = format!(
+            "INSERT INTO migrations (name) SETTINGS distributed_foreground_insert = 1 VALUES {}",
+            values.join(", ")
+        );
+        (!files.is_empty()).then(|| Job::Statement(self.rows(&sql)))
     }
 
     fn missing(&self) -> impl Iterator<Item = &'static File> + use<> {
@@ -255,17 +277,20 @@ impl Run {
     }
 
     fn push_statements(&mut self, sql: &str) {
-        let since_ms = self.since_ms;
-        let all = statements(sql);
-        self.jobs.extend(all.iter().map(|sql| Job::Statement(with_since(sql, since_ms))));
+        for sql in statements(sql) {
+            let made = self.made(&with_since(sql, self.since_ms));
+            self.jobs.extend(made.into_iter().map(Job::Statement));
+        }
     }
 
     fn next(&self) -> Next {
         match self.jobs.front() {
             None => Next::Done(self.report.clone()),
-            Some(Job::Statement(sql)) => Next::Query(self.placed(sql)),
-            Some(Job::Recorded) => Next::Query("SELECT DISTINCT name FROM migrations".into()),
-            Some(Job::Clock) => Next::Query(format!("{CLOCK}, (SELECT count() FROM events)")),
+            Some(Job::Statement(sql)) => Next::Query(sql.clone()),
+            Some(Job::Recorded) => Next::Query(self.rows("SELECT DISTINCT name FROM migrations")),
+            Some(Job::Clock) => {
+                Next::Query(self.rows(&format!("{CLOCK}, (SELECT count() FROM events)")))
+            }
             Some(Job::Since(file)) => {
                 let name = view(file).map_or("", |view| view.name);
                 Next::Query(since(name))
@@ -284,14 +309,6 @@ fn since(view: &str) -> String {
         "SELECT extract(create_table_query, 'fromUnixTimestamp64Milli\\\\((\\\\d+)') \
          FROM system.tables WHERE database = currentDatabase() AND name = '{view}'"
     )
-}
-
-/// Two runs at once both record a file; names are read DISTINCT.
-fn record(files: &[&str]) -> Option<Job> {
-    let values: Vec<_> = files.iter().map(|name| format!("('{name}')")).collect();
-    (!files.is_empty()).then(|| {
-        Job::Statement(format!("INSERT INTO migrations (name) VALUES {}", values.join(", ")))
-    })
 }
 
 fn ttl(days: u32) -> String {
@@ -335,7 +352,7 @@ mod tests {
             };
             let answer = if sql.starts_with("SELECT DISTINCT name") {
                 recorded.to_owned()
-            } else if sql.contains("count() FROM events)") {
+            } else if sql.contains("(SELECT count() FROM events") {
                 format!("1000\t{rows}\n")
             } else if sql.contains("sleep(3)") {
                 "99999\t0\n".to_owned()
@@ -374,7 +391,11 @@ mod tests {
         // The moment is that of the view that exists, whoever made it.
         assert!(tail[3].starts_with("INSERT INTO event_totals\n"));
         assert!(tail[3].contains("received_at < fromUnixTimestamp64Milli(5500, 'UTC')"));
-        assert_eq!(tail[4], "INSERT INTO migrations (name) VALUES ('007_event_totals_view')");
+        assert_eq!(
+            tail[4],
+            "INSERT INTO migrations (name) SETTINGS distributed_foreground_insert = 1 \
+             VALUES ('007_event_totals_view')"
+        );
     }
 
     #[test]
@@ -382,6 +403,7 @@ mod tests {
         let recorded = names().replace("007_event_totals_view\n", "");
         let mut run = Run::new(Options::default());
         run.begin();
+        run.take(Ok("")).unwrap();
         run.take(Ok("")).unwrap();
         run.take(Ok(&recorded)).unwrap();
         run.take(Ok("1000\t7")).unwrap();
@@ -394,11 +416,11 @@ mod tests {
     #[test]
     fn with_everything_recorded_nothing_is_done_but_the_ttl() {
         let (said, report) = drive(&mut Run::new(Options::default()), &names(), 7, "0");
-        assert_eq!((said.len(), report.files.len()), (2, 0));
+        assert_eq!((said.len(), report.files.len()), (3, 0));
         let options = Options { ttl_days: Some(90), ..Options::default() };
         let (said, _) = drive(&mut Run::new(options), &names(), 7, "0");
         let ttl = "ALTER TABLE events MODIFY TTL toDateTime(occurred_at) + toIntervalDay(90)";
-        assert_eq!(said[2..], [ttl]);
+        assert_eq!(said[3..], [ttl]);
     }
 
     #[test]
@@ -427,9 +449,9 @@ mod tests {
     fn an_answer_that_is_none_ends_the_run() {
         let mut run = Run::new(Options::default());
         run.begin();
-        run.take(Ok("")).unwrap();
-        run.take(Ok("")).unwrap();
-        run.take(Ok("")).unwrap();
+        for _ in 0..4 {
+            run.take(Ok("")).unwrap();
+        }
         assert_eq!(run.take(Ok("soon")), Err("the server did not tell its time".into()));
     }
 
@@ -449,18 +471,54 @@ mod tests {
         assert_eq!(report.statements, statements);
     }
 
+    fn cluster(text: &str) -> Option<Cluster> {
+        Cluster::parse(text).unwrap()
+    }
+
     #[test]
     fn on_a_cluster_every_table_is_made_on_every_replica() {
-        let mut run = Run::new(Options::default()).on_cluster(Some("main"));
-        let (said, _) = drive(&mut run, "", 0, "0");
-        let made = said.iter().filter(|sql| sql.contains("CREATE TABLE"));
-        assert!(
-            made.clone().count() > 10 && made.clone().all(|sql| sql.contains(" ON CLUSTER 'main'"))
-        );
-        let mut dry =
-            Run::new(Options { dry_run: true, ..Options::default() }).on_cluster(Some("main"));
-        let (_, report) = drive(&mut dry, "", 0, "0");
-        let shown = report.statements.iter().filter(|sql| sql.contains("CREATE TABLE"));
-        assert!(shown.clone().count() > 10 && shown.clone().all(|sql| sql.contains("'main'")));
+        for (text, tables) in [("main", 1), ("main:shards", 2)] {
+            let cluster = cluster(text);
+            let mut run = Run::new(Options::default()).on_cluster(cluster.as_ref());
+            let (said, _) = drive(&mut run, "", 0, "0");
+            let mut dry = Run::new(Options { dry_run: true, ..Options::default() });
+            dry = dry.on_cluster(cluster.as_ref());
+            let (_, report) = drive(&mut dry, "", 0, "0");
+            for statements in [said, report.statements] {
+                let made = statements.iter().filter(|sql| sql.contains("CREATE TABLE"));
+                assert!(made.clone().count() > 10 * tables);
+                assert!(made.clone().all(|sql| sql.contains(" ON CLUSTER 'main'")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_a_shard_asks_and_fills_its_own_tables() {
+        let cluster = cluster("main:servers");
+        let recorded = names().replace("007_event_totals_view\n", "");
+        let mut run = Run::new(Options::default()).on_cluster(cluster.as_ref());
+        let (said, _) = drive(&mut run, &recorded, 7, "5500");
+        assert!(said.iter().any(|sql| sql == "SELECT DISTINCT name FROM migrations_local"));
+        assert!(said.iter().any(|sql| sql.ends_with("(SELECT count() FROM events_local)")));
+        let filled = said.iter().find(|sql| sql.starts_with("INSERT INTO event_totals_local\n"));
+        assert!(filled.unwrap().contains("\nFROM events_local\nWHERE received_at < from"));
+        assert!(said.last().unwrap().starts_with("INSERT INTO migrations_local (name) "));
+        assert!(!said.iter().any(|sql| sql.contains("CLUSTER") || sql.contains("Replicated")));
+    }
+
+    #[test]
+    fn tables_of_another_kind_end_the_run_before_anything_is_made() {
+        for (text, is_sharded, kind) in [
+            ("", "false", "a table of one server"),
+            ("main", "false", "a table of one server"),
+            ("main:shards", "true", "a table of several shards"),
+        ] {
+            let mut run = Run::new(Options::default()).on_cluster(cluster(text).as_ref());
+            let asked = query(run.begin());
+            assert!(asked.contains(&format!("(engine = 'Distributed') != {is_sharded}, ")));
+            assert!(asked.contains(kind), "{asked}");
+            let refused = Failure { code: Some("395".into()), message: "is not".into() };
+            assert_eq!(run.take(Err(refused)), Err("is not".into()));
+        }
     }
 }

@@ -92,7 +92,8 @@ impl<'a> LiveView<'a> {
         format!(
             "INSERT INTO {target}\n{select}\nORDER BY {group_by}\nSETTINGS insert_deduplication_token = \
              'fill-{target}', async_insert = 0, max_insert_threads = 1, max_insert_block_size = \
-             1000000, min_insert_block_size_rows = 1000000, min_insert_block_size_bytes = 0"
+             1000000, min_insert_block_size_rows = 1000000, min_insert_block_size_bytes = 0, \
+             distributed_foreground_insert = 1"
         )
     }
 }
@@ -139,7 +140,8 @@ mod tests {
              WHERE received_at < fromUnixTimestamp64Milli(5, 'UTC')\nGROUP BY a, b\nORDER BY a, b\n\
              SETTINGS insert_deduplication_token = 'fill-t', async_insert = 0, \
              max_insert_threads = 1, max_insert_block_size = 1000000, \
-             min_insert_block_size_rows = 1000000, min_insert_block_size_bytes = 0"
+             min_insert_block_size_rows = 1000000, min_insert_block_size_bytes = 0, \
+             distributed_foreground_insert = 1"
         );
     }
 

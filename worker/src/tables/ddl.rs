@@ -51,10 +51,22 @@ impl Declared {
     /// What a declaration has gained since its table was made.
     #[must_use]
     pub fn add_columns(&self) -> String {
-        let columns = self.columns().map(|column| format!("COLUMN IF NOT EXISTS {column}"));
-        let indexes = self.indexes().map(|index| index.replace("INDEX", "INDEX IF NOT EXISTS"));
-        let columns: Vec<_> = columns.chain(indexes).map(|what| format!("ADD {what}")).collect();
-        format!("ALTER TABLE {} {}", self.table.name, columns.join(", "))
+        let columns = self.columns().map(|column| format!("ADD COLUMN IF NOT EXISTS {column}"));
+        self.alter(columns)
+    }
+
+    /// The indexes that a table lacks which was there before it was declared; none for one that cannot
+    /// be asked for a batch. Apart from the columns, which a `Distributed` table has too.
+    #[must_use]
+    pub fn add_indexes(&self) -> Option<String> {
+        let add = |index: &str| format!("ADD {}", index.replace("INDEX", "INDEX IF NOT EXISTS"));
+        let mut indexes = self.indexes().map(add).peekable();
+        indexes.peek().is_some().then(|| self.alter(indexes))
+    }
+
+    fn alter(&self, changes: impl Iterator<Item = String>) -> String {
+        let changes: Vec<_> = changes.collect();
+        format!("ALTER TABLE {} {}", self.table.name, changes.join(", "))
     }
 
     /// The window for a table that was there before it was declared: without one no retry is dropped.
@@ -160,10 +172,11 @@ ENGINE = MergeTree
 ORDER BY (batch_id)
 SETTINGS non_replicated_deduplication_window = 100000";
         let added = "ALTER TABLE t ADD COLUMN IF NOT EXISTS batch_id UUID, \
-                     ADD COLUMN IF NOT EXISTS received_at DateTime64(3, 'UTC'), \
+                     ADD COLUMN IF NOT EXISTS received_at DateTime64(3, 'UTC')";
+        let indexed = "ALTER TABLE t \
                      ADD INDEX IF NOT EXISTS by_batch batch_id TYPE bloom_filter GRANULARITY 1, \
                      ADD INDEX IF NOT EXISTS by_arrival received_at TYPE minmax GRANULARITY 1";
-        assert_eq!(tables.unwrap().statements()[..2], [expected, added]);
+        assert_eq!(tables.unwrap().statements()[..3], [expected, added, indexed]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use rows::Rows;
 pub use typescript::declarations;
 
 use crate::limits;
-use crate::migrate::FILES;
+use crate::migrate::{FILES, LOCAL};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -161,7 +161,11 @@ impl Tables {
     #[must_use]
     pub fn statements(&self) -> Vec<String> {
         self.iter()
-            .flat_map(|declared| [declared.create(), declared.add_columns(), declared.set_window()])
+            .flat_map(|declared| {
+                let indexes = declared.add_indexes();
+                let columns = [declared.create(), declared.add_columns()];
+                columns.into_iter().chain(indexes).chain([declared.set_window()])
+            })
             .collect()
     }
 }
@@ -336,9 +340,10 @@ fn is_name(name: &str) -> bool {
         && !WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
-/// Whether one of tallymark's own tables or views has this name.
+/// Whether one of tallymark's own tables or views has this name, or a shard's own table might.
 fn is_taken(name: &str) -> bool {
-    FILES.iter().any(|file| file.name.split_once('_').is_some_and(|(_, own)| own == name))
+    name.ends_with(LOCAL)
+        || FILES.iter().any(|file| file.name.split_once('_').is_some_and(|(_, own)| own == name))
 }
 
 #[cfg(test)]
@@ -436,6 +441,10 @@ mod tests {
             (
                 table("", "").replace(r#""t""#, r#""post_events""#),
                 "table \"post_events\": this name is one of tallymark's own",
+            ),
+            (
+                table("", "").replace(r#""t""#, r#""t_local""#),
+                "table \"t_local\": this name is one of tallymark's own",
             ),
             (
                 table(r#",{"name":"id","type":"UInt8"}"#, ""),

@@ -1,9 +1,10 @@
 //! The two files that the embedded ClickHouse reads: its config and its users.
 
-use super::users::Users;
+use super::users::{User, Users};
+use super::{Args, SHARDS};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use tallymark_worker::tables::Tables;
+use tallymark_worker::migrate::LOCAL;
 
 /// Settings of the page's user that a page may not change: time, memory, threads and rows for
 /// itself, and what the token's promise rests on.
@@ -12,6 +13,7 @@ const PAGE_SETTINGS: &[(&str, &str)] = &[
     ("async_insert", "0"),
     ("date_time_input_format", "basic"),
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+    ("distributed_foreground_insert", "1"),
     ("input_format_allow_errors_num", "0"),
     ("input_format_allow_errors_ratio", "0"),
     ("input_format_parallel_parsing", "0"),
@@ -39,6 +41,7 @@ const PAGE_SETTINGS: &[(&str, &str)] = &[
 /// Limits of the reader; `readonly = 1` forbids changing any of them.
 const READ_SETTINGS: &[(&str, &str)] = &[
     ("readonly", "1"),
+    ("distributed_product_mode", "global"),
     ("max_execution_time", "10"),
     ("max_memory_usage", "2000000000"),
     ("max_rows_to_read", "1000000000"),
@@ -49,13 +52,8 @@ const READ_SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Writes both files into the data directory; gives the path of the config.
-pub fn write(
-    data_dir: &Path,
-    http_port: u16,
-    tcp_port: Option<u16>,
-    users: &Users,
-    tables: &Tables,
-) -> Result<PathBuf> {
+pub fn write(args: &Args, users: &Users) -> Result<PathBuf> {
+    let data_dir = &args.data_dir;
     let data_dir =
         data_dir.canonicalize().with_context(|| format!("cannot find {}", data_dir.display()))?;
     let put = |name: &str, text: String| -> Result<PathBuf> {
@@ -63,13 +61,20 @@ pub fn write(
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     };
-    put("users.xml", users_xml(users, tables))?;
-    put("config.xml", config_xml(&data_dir, http_port, tcp_port))
+    let own = args.tables.iter().map(|declared| declared.table.name.to_string());
+    let mut tables: Vec<_> = std::iter::once("events".to_owned()).chain(own).collect();
+    if !args.shard.is_empty() {
+        // What goes in by a table in front goes on as the same user.
+        tables.extend(tables.clone().iter().map(|name| format!("{name}{LOCAL}")));
+    }
+    put("users.xml", users_xml(users, &tables))?;
+    let shards = shards_xml(&args.shard, &users.admin);
+    put("config.xml", config_xml(&data_dir, args.http_port, args.tcp_port, &shards))
 }
 
 /// The preflight's answer is part of the config, not of a user's settings: a browser sends it
 /// without a password.
-fn config_xml(data_dir: &Path, http_port: u16, tcp_port: Option<u16>) -> String {
+fn config_xml(data_dir: &Path, http_port: u16, tcp_port: Option<u16>, shards: &str) -> String {
     let dir = xml(&data_dir.to_string_lossy());
     let tcp = tcp_port.map(|port| format!("\n  <tcp_port>{port}</tcp_port>")).unwrap_or_default();
     format!(
@@ -84,7 +89,7 @@ fn config_xml(data_dir: &Path, http_port: u16, tcp_port: Option<u16>) -> String 
   <max_server_memory_usage>4000000000</max_server_memory_usage>
   <http_options_response>
 {preflight}  </http_options_response>
-</clickhouse>
+{shards}</clickhouse>
 ",
         preflight = PREFLIGHT
             .iter()
@@ -95,6 +100,29 @@ fn config_xml(data_dir: &Path, http_port: u16, tcp_port: Option<u16>) -> String 
     )
 }
 
+/// The servers that know one another: with a secret that all of them have, each believes the others
+/// who asks. The admin's password is such a secret, and opens nothing that it does not already.
+fn shards_xml(ports: &[u16], admin: &User) -> String {
+    if ports.is_empty() {
+        return String::new();
+    }
+    let shard = |port: &u16| {
+        format!(
+            "      <shard><replica><host>127.0.0.1</host><port>{port}</port></replica></shard>\n"
+        )
+    };
+    format!(
+        "  <remote_servers>
+    <{SHARDS}>
+      <secret>{secret}</secret>
+{shards}    </{SHARDS}>
+  </remote_servers>
+",
+        secret = admin.password,
+        shards = ports.iter().map(shard).collect::<String>(),
+    )
+}
+
 const PREFLIGHT: &[(&str, &str)] = &[
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Allow-Headers", "origin, x-requested-with, content-type"),
@@ -102,16 +130,15 @@ const PREFLIGHT: &[(&str, &str)] = &[
     ("Access-Control-Max-Age", "86400"),
 ];
 
-fn users_xml(users: &Users, tables: &Tables) -> String {
-    let insert = "GRANT INSERT ON tallymark.events";
-    let own: Vec<_> = tables
-        .iter()
-        .map(|declared| format!("GRANT INSERT ON tallymark.{}", declared.table.name))
-        .collect();
-    let inserts = std::iter::once(insert).chain(own.iter().map(String::as_str)).collect();
+/// `tables` are all that rows go into; pages write to `events` alone.
+fn users_xml(users: &Users, tables: &[String]) -> String {
+    let grant = |table: &String| format!("GRANT INSERT ON tallymark.{table}");
+    let inserts: Vec<_> = tables.iter().map(grant).collect();
+    let of_pages = tables.iter().filter(|table| table.trim_end_matches(LOCAL) == "events");
+    let pages: Vec<_> = of_pages.map(grant).collect();
     let people = [
-        (&users.insert, "insert", inserts),
-        (&users.page, "page", vec![insert]),
+        (&users.insert, "insert", inserts.iter().map(String::as_str).collect()),
+        (&users.page, "page", pages.iter().map(String::as_str).collect()),
         (&users.read, "read", vec!["GRANT SELECT, SHOW, dictGet ON tallymark.*"]),
         // All: tests make databases of their own and stop merges, and the server is local.
         (&users.admin, "admin", vec!["GRANT ALL ON *.*"]),
@@ -193,14 +220,14 @@ mod tests {
 
     #[test]
     fn a_path_with_markup_stays_text() {
-        let config = config_xml(Path::new("/tmp/a&b<c"), 8123, None);
+        let config = config_xml(Path::new("/tmp/a&b<c"), 8123, None, "");
         assert!(config.contains("<path>/tmp/a&amp;b&lt;c/store/</path>"));
         assert!(!config.contains("tcp_port"));
     }
 
     #[test]
     fn the_native_port_is_there_when_asked_for() {
-        let config = config_xml(Path::new("/d"), 8123, Some(9000));
+        let config = config_xml(Path::new("/d"), 8123, Some(9000), "");
         assert!(config.contains("<tcp_port>9000</tcp_port>"));
     }
 }

@@ -6,7 +6,7 @@ use super::users::User;
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use tallymark_worker::limits::TTL_DAYS;
-use tallymark_worker::migrate::{Failure, Next, Options, Report, Run};
+use tallymark_worker::migrate::{Cluster, Failure, Next, Options, Report, Run};
 use tallymark_worker::tables::Tables;
 
 /// Options of `cargo xtask migrate`.
@@ -34,9 +34,10 @@ pub struct Args {
     /// File that declares tables of one's own, as worker/tables.example.json does
     #[arg(long)]
     tables: Option<PathBuf>,
-    /// Make everything on this cluster of one shard, replicated
-    #[arg(long, value_parser = cluster_name)]
-    cluster: Option<String>,
+    /// Make everything on this cluster: NAME of one shard, NAME:shards of several, both replicated;
+    /// NAME:servers of several shards of one server each, on this one of them
+    #[arg(long, value_parser = cluster)]
+    cluster: Option<Cluster>,
 }
 
 /// Applies the migrations and says which, or shows them.
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
         Options { dry_run: args.dry_run, ttl_days: args.ttl_days, settle_ms: args.settle_ms };
     let tables = args.tables.as_deref().map(declared).transpose()?.unwrap_or_default();
     let report =
-        apply(&Client::new(&args.url).with_user(&user), options, &tables, args.cluster.as_deref())?;
+        apply(&Client::new(&args.url).with_user(&user), options, &tables, args.cluster.as_ref())?;
     if args.dry_run {
         for statement in &report.statements {
             println!("{statement};\n");
@@ -62,10 +63,10 @@ pub fn apply(
     client: &Client,
     options: Options,
     tables: &Tables,
-    cluster: Option<&str>,
+    cluster: Option<&Cluster>,
 ) -> Result<Report> {
     if !options.dry_run {
-        let everywhere = cluster.map(|name| format!(" ON CLUSTER '{name}'")).unwrap_or_default();
+        let everywhere = cluster.map(Cluster::everywhere).unwrap_or_default();
         client.query(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}{everywhere}"))?;
     }
     let client = client.clone().with_database(DATABASE);
@@ -90,10 +91,8 @@ pub fn declared(file: &Path) -> Result<Tables> {
     tables(&text).map_err(|why| anyhow!("{}: {why}", file.display()))
 }
 
-fn cluster_name(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let is_name = !text.is_empty() && text.bytes().all(plain);
-    is_name.then(|| text.to_owned()).ok_or_else(|| "must be letters, digits and _".into())
+fn cluster(text: &str) -> Result<Cluster, String> {
+    Cluster::parse(text)?.ok_or_else(|| "must be a name".into())
 }
 
 /// The tables of this text; for clap.

@@ -17,11 +17,14 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tallymark_worker::migrate::Options;
+use tallymark_worker::migrate::{Cluster, Options};
 use tallymark_worker::tables::Tables;
 
 /// The database that everything lives in.
 pub const DATABASE: &str = "tallymark";
+
+/// The cluster of all servers that know one another.
+pub const SHARDS: &str = "shards";
 
 /// How long the embedded server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -49,6 +52,19 @@ pub struct Args {
     /// Tables of one's own, as the worker's variable TABLES declares them
     #[arg(long, default_value = "", value_parser = migrate::tables)]
     tables: Tables,
+    /// Native ports of all servers of the cluster `shards` in their order, this one's among them; each
+    /// is a shard
+    #[arg(long, requires = "tcp_port")]
+    shard: Vec<u16>,
+}
+
+impl Args {
+    /// The cluster that this server is a shard of.
+    fn cluster(&self) -> Result<Option<Cluster>> {
+        let name = format!("{SHARDS}:servers");
+        let name = if self.shard.is_empty() { "" } else { &name };
+        Cluster::parse(name).map_err(anyhow::Error::msg)
+    }
 }
 
 /// Starts the server, prints `ready: <url>` once the tables are there, ends on SIGINT or SIGTERM.
@@ -60,8 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
     let signals = ffi::StopSignals::block()?;
     let _lock = lock(&args.data_dir)?;
     let users = users::Users::open_or_draw(&args.data_dir)?;
-    let config =
-        config::write(&args.data_dir, args.http_port, args.tcp_port, &users, &args.tables)?;
+    let config = config::write(args, &users)?;
     let client = Client::new(&format!("http://127.0.0.1:{}", args.http_port));
 
     let stopper = client.clone().with_user(&users.stop);
@@ -71,8 +86,9 @@ pub fn run(args: &Args) -> Result<()> {
     });
     let admin = client.with_user(&users.admin);
     let (bare, tables) = (args.bare, args.tables.clone());
+    let cluster = args.cluster()?;
     std::thread::spawn(move || {
-        if let Err(error) = prepare(&admin, bare, &tables) {
+        if let Err(error) = prepare(&admin, bare, &tables, cluster.as_ref()) {
             eprintln!("error: {error:#}");
             ffi::exit_now(1);
         }
@@ -146,12 +162,12 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port between 20000 and 32000")
 }
 
-fn prepare(admin: &Client, bare: bool, tables: &Tables) -> Result<()> {
+fn prepare(admin: &Client, bare: bool, tables: &Tables, cluster: Option<&Cluster>) -> Result<()> {
     wait_until_up(admin)?;
     if bare {
         return Ok(());
     }
-    migrate::apply(admin, Options::default(), tables, None).map(drop)
+    migrate::apply(admin, Options::default(), tables, cluster).map(drop)
 }
 
 /// Waits for `/ping`; the pause is short because the server answers within half a second.

@@ -1,7 +1,8 @@
 //! The hidden `cargo xtask stack`: the stack, or ClickHouse alone, for a test.
 
 use super::{Plan, Stack};
-use crate::clickhouse::{self, DATABASE, embedded::Embedded};
+use crate::clickhouse::embedded::{self, Embedded};
+use crate::clickhouse::{self, DATABASE};
 use crate::paths;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -34,6 +35,9 @@ pub struct Args {
     /// A further site: {"site", "key", "origins"}
     #[arg(long, value_parser = site)]
     site: Vec<Value>,
+    /// How many servers the tables are spread over, each a shard
+    #[arg(long, default_value_t = 1)]
+    shards: usize,
     /// A variable of the worker
     #[arg(long, value_parser = variable)]
     var: Vec<(String, String)>,
@@ -54,6 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
         origins: args.origin.clone(),
         sites: args.site.clone(),
         vars: args.var.clone(),
+        shards: args.shards,
         respawn: args.respawn,
     };
     let outcome = if args.clickhouse_only || args.bare {
@@ -72,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn clickhouse_alone(plan: &Plan, bare: bool) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
-    let server = Embedded::start(&plan.data_dir, plan.clickhouse_port, bare, plan.tables())?;
+    let server = Embedded::start(&embedded::Plan { is_bare: bare, ..plan.server() })?;
     let json = json!({
         "clickhouse": server.url,
         "database": if bare { "default" } else { DATABASE },

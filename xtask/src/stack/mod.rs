@@ -6,16 +6,16 @@
 pub mod command;
 
 use crate::clickhouse::client::Client;
-use crate::clickhouse::embedded::Embedded;
-use crate::clickhouse::users::{User, Users};
-use crate::clickhouse::{DATABASE, migrate};
+use crate::clickhouse::embedded::{self, Embedded};
+use crate::clickhouse::users::{self, User, Users};
+use crate::clickhouse::{DATABASE, free_port, migrate};
 use crate::progress::Step;
 use crate::{process, workerd};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use tallymark_worker::migrate::Options;
 
@@ -38,11 +38,42 @@ pub struct Plan {
     pub sites: Vec<Value>,
     /// Variables of the worker that add to or replace ours.
     pub vars: Vec<(String, String)>,
+    /// How many embedded servers the tables are spread over; the worker asks the first.
+    pub shards: usize,
     /// Whether what ends by itself is started again, on the same data: a test kills it.
     pub respawn: bool,
 }
 
 impl Plan {
+    /// The embedded server by itself.
+    fn server(&self) -> embedded::Plan {
+        embedded::Plan {
+            data_dir: self.data_dir.clone(),
+            http_port: self.clickhouse_port,
+            tables: self.tables().to_owned(),
+            ..embedded::Plan::default()
+        }
+    }
+
+    /// All embedded servers, the first one's data in our folder, the others' in folders of it.
+    fn servers(&self) -> Result<Vec<embedded::Plan>> {
+        if self.shards < 2 {
+            return Ok(vec![self.server()]);
+        }
+        let shards: Vec<_> = std::iter::repeat_with(free_port).take(self.shards).collect::<Result<_>>()?;
+        let server = |(at, &port): (usize, &u16)| -> Result<_> {
+            let first = self.server();
+            let (data_dir, http_port) = match at {
+                0 => (first.data_dir, first.http_port),
+                _ => (first.data_dir.join(format!("shard-{at}")), free_port()?),
+            };
+            let tables = first.tables;
+            let (tcp_port, shards) = (Some(port), shards.clone());
+            Ok(embedded::Plan { data_dir, http_port, is_bare: false, tables, tcp_port, shards })
+        };
+        shards.iter().enumerate().map(server).collect()
+    }
+
     /// The worker's variable `TABLES`: the embedded server makes them too.
     fn tables(&self) -> &str {
         let tables = self.vars.iter().find(|(name, _)| name == "TABLES");
@@ -55,11 +86,11 @@ pub struct Stack {
     workerd: Child,
     workerd_plan: workerd::Plan,
     clickhouse: Server,
-    clickhouse_port: u16,
+    /// The other shards.
+    others: Vec<Embedded>,
     signals: Signals,
     site_url: String,
     data_dir: PathBuf,
-    tables: String,
     respawn: bool,
 }
 
@@ -80,6 +111,13 @@ impl Server {
         }
     }
 
+    fn embedded(&mut self) -> Option<&mut Embedded> {
+        match self {
+            Self::Embedded(server) => Some(server),
+            Self::Own { .. } => None,
+        }
+    }
+
     fn users(&self) -> &Users {
         match self {
             Self::Embedded(Embedded { users, .. }) | Self::Own { users, .. } => users,
@@ -95,14 +133,9 @@ impl Stack {
         let site_url = format!("http://127.0.0.1:{}", plan.site_port);
 
         let step = Step::new("starting ClickHouse");
-        let clickhouse = match own_server(plan.tables())? {
-            Some(server) => server,
-            None => Server::Embedded(Embedded::start(
-                &plan.data_dir,
-                plan.clickhouse_port,
-                false,
-                plan.tables(),
-            )?),
+        let (clickhouse, others) = match own_server(plan.tables())? {
+            Some(server) => (server, Vec::new()),
+            None => start_servers(&plan.servers()?)?,
         };
         step.done();
         let step = Step::new("starting the worker");
@@ -118,11 +151,10 @@ impl Stack {
             workerd,
             workerd_plan,
             clickhouse,
-            clickhouse_port: plan.clickhouse_port,
+            others,
             signals,
             site_url,
             data_dir: plan.data_dir.clone(),
-            tables: plan.tables().to_owned(),
             respawn: plan.respawn,
         })
     }
@@ -142,26 +174,22 @@ impl Stack {
                 }
             }
             if let Some(status) = self.workerd.try_wait()? {
-                self.ended("workerd", status)?;
+                ended("workerd", status, self.respawn, &self.data_dir)?;
                 self.workerd = workerd::start(&self.workerd_plan, &self.data_dir)?;
                 again(self);
             }
-            let Server::Embedded(server) = &mut self.clickhouse else { continue };
-            if let Some(status) = server.child().try_wait()? {
-                self.ended("ClickHouse", status)?;
-                let server =
-                    Embedded::start(&self.data_dir, self.clickhouse_port, false, &self.tables)?;
-                self.clickhouse = Server::Embedded(server);
+            let mut is_again = false;
+            for server in self.clickhouse.embedded().into_iter().chain(&mut self.others) {
+                if let Some(status) = server.child().try_wait()? {
+                    ended("ClickHouse", status, self.respawn, &self.data_dir)?;
+                    server.restart()?;
+                    is_again = true;
+                }
+            }
+            if is_again {
                 again(self);
             }
         }
-    }
-
-    fn ended(&self, name: &str, status: ExitStatus) -> Result<()> {
-        if self.respawn {
-            return Ok(());
-        }
-        bail!("{name} ended by itself ({status}); see {}", self.data_dir.display())
     }
 
     /// Everything that a test needs to know.
@@ -177,6 +205,9 @@ impl Stack {
         });
         if let Server::Embedded(server) = &self.clickhouse {
             json["pids"]["clickhouse"] = server.pid().into();
+            let all = std::iter::once(server).chain(&self.others);
+            let shard = |shard: &Embedded| json!({ "clickhouse": shard.url, "pid": shard.pid() });
+            json["shards"] = all.map(shard).collect();
         }
         json
     }
@@ -187,6 +218,28 @@ impl Drop for Stack {
         // The worker first, so that nothing is on its way to ClickHouse when that one ends.
         process::stop(&mut self.workerd);
     }
+}
+
+/// A child's end is an error, unless it is to be started again.
+fn ended(name: &str, status: ExitStatus, is_respawned: bool, data_dir: &Path) -> Result<()> {
+    if is_respawned {
+        return Ok(());
+    }
+    bail!("{name} ended by itself ({status}); see {}", data_dir.display())
+}
+
+/// The first of the servers, and the others.
+fn start_servers(plans: &[embedded::Plan]) -> Result<(Server, Vec<Embedded>)> {
+    let [first, others @ ..] = plans else { bail!("no server is planned") };
+    let server = Embedded::start(first)?;
+    let mut started = Vec::new();
+    for plan in others {
+        // Who may do what on one of them may do it on all.
+        std::fs::create_dir_all(&plan.data_dir)?;
+        std::fs::copy(first.data_dir.join(users::FILE), plan.data_dir.join(users::FILE))?;
+        started.push(Embedded::start(plan)?);
+    }
+    Ok((Server::Embedded(server), started))
 }
 
 fn own_server(tables: &str) -> Result<Option<Server>> {
@@ -262,6 +315,7 @@ mod tests {
             origins: vec!["http://other.test".to_owned()],
             sites: vec![json!({ "site": "b", "key": "k", "origins": ["*"] })],
             vars: vec![("CLICKHOUSE_URL".to_owned(), "http://proxy".to_owned())],
+            shards: 1,
             respawn: false,
         }
     }

@@ -3,7 +3,8 @@
 use super::browser::Browser;
 use super::outcome::Test;
 use super::runner;
-use crate::clickhouse::{self, embedded::Embedded};
+use crate::clickhouse;
+use crate::clickhouse::embedded::{self, Embedded};
 use crate::setup::{self, Npm};
 use crate::{build, paths, process};
 use anyhow::{Context, Result};
@@ -148,7 +149,9 @@ fn server_tests(level: &str) -> Result<Vec<Test>> {
     }
     let data_dir = paths::at("target/stacks/server");
     clickhouse::reset(&data_dir)?;
-    let server = Embedded::start(&data_dir, clickhouse::free_port()?, true, "")?;
+    let http_port = clickhouse::free_port()?;
+    let plan = embedded::Plan { data_dir, http_port, is_bare: true, ..embedded::Plan::default() };
+    let server = Embedded::start(&plan)?;
     let admin = &server.users.admin;
     command.env("CLICKHOUSE_URL", &server.url);
     command.env("CLICKHOUSE_USER", &admin.name).env("CLICKHOUSE_PASSWORD", &admin.password);
