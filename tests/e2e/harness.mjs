@@ -108,6 +108,12 @@ function queries(server) {
   return { query, rows };
 }
 
+/** One of the stack's shards, to ask by itself. */
+export const shard = (stack, at) => ({
+  database: stack.database,
+  ...queries({ ...stack, clickhouse: stack.shards[at].clickhouse }),
+});
+
 /** Between two looks at what waits, and looks until it counts as stuck: two minutes. */
 const SETTLED_POLL_MS = 20;
 const SETTLED_POLLS = 6_000;

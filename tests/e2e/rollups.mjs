@@ -1,5 +1,6 @@
 // Every rollup computed once more from `events`: what the views stored is held against what their
-// own statements say of the table as it is now.
+// own statements say of the table as it is now. On several shards both are read from the tables in
+// front of all.
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -55,6 +56,8 @@ async function viewsOf({ database, rows }) {
   );
   for (const view of views) {
     view.database = database;
+    view.target = view.target.replace(/_local$/, "");
+    view.statement = view.statement.replaceAll(/(FROM \w+\.\w+)_local\b/g, "$1");
     view.columns = await rows(
       "SELECT name, type FROM system.columns WHERE database = currentDatabase()" +
         " AND table = {target:String}",
