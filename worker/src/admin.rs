@@ -52,9 +52,7 @@ impl Migration {
             }
         }
         let mut migration = Self {
-            run: Run::new(options)
-                .with_tables(&config.tables)
-                .on_cluster(config.cluster.as_ref()),
+            run: Run::new(options).with_tables(&config.tables).on_cluster(config.cluster.as_ref()),
             is_new: !options.dry_run,
         };
         let turn = if migration.is_new {

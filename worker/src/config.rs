@@ -622,11 +622,7 @@ mod tests {
             ),
             ("RATE_LIMIT_PER_MINUTE", Some("-1"), "must be a whole number from 0 to 1000000"),
             ("CLUSTER", Some("\"a'b\""), "must be letters, digits and _"),
-            (
-                "CLUSTER",
-                Some("\"a:b\""),
-                "must end with :shards, with :servers or with neither",
-            ),
+            ("CLUSTER", Some("\"a:b\""), "must end with :shards, with :servers or with neither"),
             ("USER_AGENT", Some("\"\""), "must be \"store\" or \"ignore\""),
             ("ADMIN_KEY", Some("\"too short\""), secret),
             ("TOKEN_SECRET", Some("\"thirty-two characters and a space\""), secret),

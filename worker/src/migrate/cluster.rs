@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn on_shards_views_go_from_table_to_table_of_each_and_a_refreshed_one_reads_all() {
         let each = |sql: &str| cluster("c:servers").make(sql);
-        let view = "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t\nDEFINER = x AS\nSELECT a\nFROM events";
+        let view =
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t\nDEFINER = x AS\nSELECT a\nFROM events";
         let own = "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t_local\nDEFINER = x AS\nSELECT a\n\
                    FROM events_local";
         assert_eq!(each(view), [own]);
@@ -307,7 +308,9 @@ mod tests {
         }
         let columns = "ALTER TABLE t ADD COLUMN IF NOT EXISTS a UInt8";
         assert_eq!(each(columns), [&*columns.replace(" t ", " t_local "), columns]);
-        for sql in ["ALTER TABLE t ADD INDEX IF NOT EXISTS i a TYPE minmax", "ALTER TABLE t MODIFY TTL a"] {
+        for sql in
+            ["ALTER TABLE t ADD INDEX IF NOT EXISTS i a TYPE minmax", "ALTER TABLE t MODIFY TTL a"]
+        {
             assert_eq!(each(sql), [sql.replace(" t ", " t_local ")]);
         }
     }
@@ -336,9 +339,15 @@ mod tests {
                 for statement in statements(file.sql) {
                     let made = cluster(text).make(statement);
                     let is_refreshed = REFRESHED.iter().any(|name| file.name.ends_with(name));
-                    let fronts = made.iter().filter(|sql| sql.contains("ENGINE = Distributed(")).count();
+                    let fronts =
+                        made.iter().filter(|sql| sql.contains("ENGINE = Distributed(")).count();
                     let is_table = statement.contains("CREATE TABLE") && !is_refreshed;
-                    assert_eq!(fronts, usize::from(is_table && text == "c:shards"), "{}", file.name);
+                    assert_eq!(
+                        fronts,
+                        usize::from(is_table && text == "c:shards"),
+                        "{}",
+                        file.name
+                    );
                     for sql in &made {
                         assert_eq!(sql.matches(" ON CLUSTER 'c'").count(), 1, "{}", file.name);
                         assert!(!sql.contains("non_replicated"), "{}", file.name);

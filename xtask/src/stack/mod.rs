@@ -60,7 +60,8 @@ impl Plan {
         if self.shards < 2 {
             return Ok(vec![self.server()]);
         }
-        let shards: Vec<_> = std::iter::repeat_with(free_port).take(self.shards).collect::<Result<_>>()?;
+        let shards: Vec<_> =
+            std::iter::repeat_with(free_port).take(self.shards).collect::<Result<_>>()?;
         let server = |(at, &port): (usize, &u16)| -> Result<_> {
             let first = self.server();
             let (data_dir, http_port) = match at {
