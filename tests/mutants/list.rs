@@ -251,7 +251,7 @@ pub const MUTANTS: &[Mutant] = &[
     code(
         "stored_batch_taken_for_counted",
         &[change(
-            "worker/src/exchange.rs",
+            "worker/src/exchange/storing.rs",
             "                Ok(Found::Forgotten) => self",
             "                Ok(Found::Forgotten | Found::Remembered) => self",
         )],
