@@ -146,6 +146,8 @@ impl Exchange {
 
     /// The request is there, its body not yet read.
     pub fn begin(&mut self, request: &Request<'_>) -> Step {
+        // The entry uses an exchange again once it has ended.
+        *self = Self::new(Rc::clone(&self.worker));
         self.now = request.now;
         self.route(request).unwrap_or_else(Step::Respond)
     }

@@ -193,6 +193,10 @@ fn s3_15_whoever_waited_for_a_fetch_that_failed_or_went_away_fetches_itself() {
     fetched(if let Step::Look(_) = step { second.found(None) } else { step });
     drop(second);
     // Nobody is fetching now.
+    let (mut third, step) = ask_counts(&worker, NOW, "");
+    fetched(step);
+    begin(&mut third, "POST", &batch_path());
+    // Nor now: the exchange went on to another request.
     fetched(ask_counts(&worker, NOW, "").1);
 }
 

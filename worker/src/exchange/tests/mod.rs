@@ -196,3 +196,14 @@ fn an_over_long_url_is_a_bad_request() {
     let path = format!("/v1/query/summary?k=pk_open&id={}", "x".repeat(limits::URL_BYTES));
     assert_eq!(told(begin(&mut exchange(), "GET", &path)), (400, "bad_request".into()));
 }
+
+#[test]
+fn an_exchange_that_begins_again_knows_nothing_of_the_request_before() {
+    let mut exchange = exchange();
+    begin(&mut exchange, "POST", &format!("/v1/events?k=pk_open&id={ID}"));
+    assert!(matches!(exchange.body(b"[{\"name\":\"a\"}]"), Step::Fetch(_)));
+    begin(&mut exchange, "POST", &batch_path());
+    exchange.state = State::Storing(Storing::Insert { known: false });
+    let accepted = format!("{{\"now\":{NOW},\"known\":false}}");
+    assert_eq!(body_of(exchange.upstream(&rows(""))), (202, accepted));
+}
