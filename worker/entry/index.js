@@ -40,8 +40,8 @@ class Shared {
     this.made = made;
     this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
-    // Exchanges that have ended, for the next requests: to make one and to free it takes as long as
-    // three headers.
+    // Exchanges that have ended, for the next requests: each new one is a memory's piece and a
+    // finalizer's entry.
     this.idle = [];
     [this.country, this.region, this.city] = this.worker.placeHeaders();
     this.readsCf = !(this.country && this.region && this.city);
