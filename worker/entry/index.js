@@ -178,10 +178,10 @@ async function finish(exchange, made, first, url) {
       const kept = exchange.toStore();
       if (kept) await put(url, kept);
     }
+    done(exchange, made);
   } catch (error) {
     fault(error, made);
-  } finally {
-    done(exchange, made);
+    if (made === instance()) exchange.free();
   }
 }
 

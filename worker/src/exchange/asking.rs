@@ -95,13 +95,18 @@ impl Exchange {
     }
 
     /// After the answer: what is to be fetched anew, if anything; then [`Exchange::upstream_behind`].
+    /// With nothing left to do the exchange is as new, and may begin again.
     pub fn behind(&mut self) -> Option<upstream::Request> {
-        match &mut self.state {
+        let next = match &mut self.state {
             State::Asking(Asking::Behind(pending)) => {
                 pending.next_behind(&mut self.worker.cache.borrow_mut())
             }
             _ => None,
+        };
+        if next.is_none() {
+            *self = Self::new(Rc::clone(&self.worker));
         }
+        next
     }
 
     /// This came of it.

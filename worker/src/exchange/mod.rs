@@ -11,6 +11,7 @@
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond migrations
 //!        ├─> Fetch ── upstream ──> [Shards ── shards ──>] Respond       health
 //!        ├─> Admin ── admin ──> Respond                   a group that was set aside
+//!        ├─> Admin ── admin ──> Fetch ── upstream ──> Admin ── admin ──> Respond    … tried again
 //!        └─> Asset ── asset ──> Relay                     a file
 //!
 //! insert:  [Ask ── put ──>]           did a group take it?
@@ -146,8 +147,6 @@ impl Exchange {
 
     /// The request is there, its body not yet read.
     pub fn begin(&mut self, request: &Request<'_>) -> Step {
-        // The entry uses an exchange again once it has ended.
-        *self = Self::new(Rc::clone(&self.worker));
         self.now = request.now;
         self.route(request).unwrap_or_else(Step::Respond)
     }
@@ -175,7 +174,7 @@ impl Exchange {
             Route::Sql => self.begin_sql(request),
             Route::Migrate => self.begin_migrate(request),
             Route::Health => self.begin_health(),
-            Route::Group(path) => self.begin_group(path, request),
+            Route::Group(path) => self.begin_group(path, request, &url),
             Route::Asset(file) => self.begin_asset(file),
         }
     }

@@ -8,6 +8,7 @@ use crate::aside::{self, Action, Target};
 use crate::assets;
 use crate::health;
 use crate::limits;
+use crate::replay::{self, Replay};
 use crate::sql;
 use crate::upstream::Outcome;
 use crate::url::Url;
@@ -29,7 +30,9 @@ pub(super) enum Operating {
     /// What the shards say, beside what ClickHouse said.
     Shards(String),
     /// What the shard did.
-    Admin(Action),
+    Admin(Target),
+    /// ClickHouse's answer whether it has any of a group that is to be replayed.
+    Replay(Replay),
     /// A file's status.
     Asset(String),
 }
@@ -71,12 +74,12 @@ impl Exchange {
         &mut self,
         path: &str,
         request: &Request<'_>,
+        url: &Url<'_>,
     ) -> Result<Step, Answer> {
-        let config = self.worker.config()?;
+        let worker = Rc::clone(&self.worker);
+        let config = worker.config()?;
         access::admin(request.authorization, config)?;
-        let target = Target::parse(path, config)?;
-        self.state = State::Operating(Operating::Admin(target.action));
-        Ok(Step::Admin(target))
+        Ok(self.ask_admin(Target::parse(path, url, config)?))
     }
 
     pub(super) fn begin_asset(&mut self, file: &str) -> Result<Step, Answer> {
@@ -118,6 +121,13 @@ impl Exchange {
                 };
                 self.migrate(migration, turn)
             }
+            Operating::Replay(mut replay) => {
+                let turn = match self.worker.config() {
+                    Ok(config) => replay.take(outcome, config),
+                    Err(answer) => replay::Turn::Respond(answer),
+                };
+                self.replay(replay, turn)
+            }
             _ => Step::Respond(out_of_turn()),
         }
     }
@@ -143,12 +153,38 @@ impl Exchange {
         }
     }
 
-    /// The shard did it; a body for [`Action::Read`], `None` when it has no such group.
+    fn ask_admin(&mut self, target: Target) -> Step {
+        self.state = State::Operating(Operating::Admin(target));
+        Step::Admin(target)
+    }
+
+    /// The shard did it; a body for [`Action::Read`], what it holds for [`Action::List`], `None` when
+    /// it has no such group.
     pub fn admin(&mut self, found: Option<Vec<u8>>) -> Step {
-        Step::Respond(match std::mem::replace(&mut self.state, State::Idle) {
-            State::Operating(Operating::Admin(action)) => aside::answer(action, found),
-            _ => out_of_turn(),
-        })
+        let worker = Rc::clone(&self.worker);
+        let State::Operating(Operating::Admin(target)) =
+            std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return Step::Respond(out_of_turn());
+        };
+        match (found, &worker.config) {
+            (Some(listed), Ok(config)) if target.action == Action::List => {
+                let (replay, turn) = Replay::begin(target, &listed, config);
+                self.replay(replay, turn)
+            }
+            (found, _) => Step::Respond(aside::answer(target.action, found)),
+        }
+    }
+
+    fn replay(&mut self, replay: Replay, turn: replay::Turn) -> Step {
+        match turn {
+            replay::Turn::Fetch(request) => {
+                self.state = State::Operating(Operating::Replay(replay));
+                Step::Fetch(request)
+            }
+            replay::Turn::Go(target) => self.ask_admin(target),
+            replay::Turn::Respond(answer) => Step::Respond(answer),
+        }
     }
 
     /// The assets answered with this status; 0 when there are none.

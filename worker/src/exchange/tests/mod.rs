@@ -198,10 +198,11 @@ fn an_over_long_url_is_a_bad_request() {
 }
 
 #[test]
-fn an_exchange_that_begins_again_knows_nothing_of_the_request_before() {
+fn an_exchange_with_nothing_left_to_do_is_as_new() {
     let mut exchange = exchange();
     begin(&mut exchange, "POST", &format!("/v1/events?k=pk_open&id={ID}"));
     assert!(matches!(exchange.body(b"[{\"name\":\"a\"}]"), Step::Fetch(_)));
+    assert_eq!(exchange.behind(), None);
     begin(&mut exchange, "POST", &batch_path());
     exchange.state = State::Storing(Storing::Insert { known: false });
     let accepted = format!("{{\"now\":{NOW},\"known\":false}}");
