@@ -155,15 +155,20 @@ fn sharding_key(create: &str) -> String {
     }
 }
 
-/// The statement with the shard's own tables for all that it names.
+/// The statement with the shard's own tables for all that it names; its columns may go by the usual
+/// name of the table that they are read from.
 fn local(statement: &str) -> String {
     BEFORE_TABLE.iter().fold(statement.to_owned(), |statement, before| {
         let mut pieces = statement.split(before);
         let first = pieces.next().unwrap_or_default().to_owned();
         pieces.fold(first, |done, piece| {
             let (name, rest) = piece.split_at(name_bytes(piece));
-            let behind = if name.is_empty() { "" } else { LOCAL };
-            done + before + name + behind + rest
+            let own = match (name, *before) {
+                ("", _) => String::new(),
+                (_, "FROM ") => format!("{name}{LOCAL} AS {name}"),
+                _ => format!("{name}{LOCAL}"),
+            };
+            done + before + &own + rest
         })
     })
 }
@@ -297,7 +302,7 @@ mod tests {
         let view =
             "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t\nDEFINER = x AS\nSELECT a\nFROM events";
         let own = "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t_local\nDEFINER = x AS\nSELECT a\n\
-                   FROM events_local";
+                   FROM events_local AS events";
         assert_eq!(each(view), [own]);
         for sql in [
             "CREATE MATERIALIZED VIEW IF NOT EXISTS v REFRESH EVERY 1 MINUTE TO t AS SELECT 1 FROM events",

@@ -498,10 +498,17 @@ mod tests {
         let recorded = names().replace("007_event_totals_view\n", "");
         let mut run = Run::new(Options::default()).on_cluster(cluster.as_ref());
         let (said, _) = drive(&mut run, &recorded, 7, "5500");
-        assert!(said.iter().any(|sql| sql == "SELECT DISTINCT name FROM migrations_local"));
-        assert!(said.iter().any(|sql| sql.ends_with("(SELECT count() FROM events_local)")));
+        assert!(
+            said.iter()
+                .any(|sql| sql == "SELECT DISTINCT name FROM migrations_local AS migrations")
+        );
+        assert!(
+            said.iter().any(|sql| sql.ends_with("(SELECT count() FROM events_local AS events)"))
+        );
         let filled = said.iter().find(|sql| sql.starts_with("INSERT INTO event_totals_local\n"));
-        assert!(filled.unwrap().contains("\nFROM events_local\nWHERE received_at < from"));
+        assert!(
+            filled.unwrap().contains("\nFROM events_local AS events\nWHERE received_at < from")
+        );
         assert!(said.last().unwrap().starts_with("INSERT INTO migrations_local (name) "));
         assert!(!said.iter().any(|sql| sql.contains("CLUSTER") || sql.contains("Replicated")));
     }
