@@ -19,6 +19,8 @@ const SECONDS = 8;
 const RATES = [150, 500, 1000];
 /** One insert a batch is lost at the higher rates: it is asked for so many, and takes its time. */
 const DIRECT_BATCHES = 1000;
+/** Batches on their way at once: as inserts of their own, more of them are refused for memory. */
+const IN_FLIGHT = { direct: 64, grouped: 512 };
 const VISIBLE_SAMPLES = 100;
 const SITES = [{ site: "open", key: "pk_open", origins: ["*"] }];
 
@@ -83,16 +85,17 @@ async function withStack(vars, run) {
 
 /** CPU a batch in µs, and the wait for an answer in ms, at each rate. */
 async function load(stack, rates, what) {
-  await drive(stack, 300, 150);
+  const isDirect = what === "one insert each";
+  const inFlight = isDirect ? IN_FLIGHT.direct : IN_FLIGHT.grouped;
+  await drive(stack, 300, 150, inFlight);
   await quiet(stack);
   const idle = await idleCpu(stack);
   const found = new Map();
   for (const rate of rates) {
-    const isDirect = what === "one insert each";
     const count = isDirect ? Math.min(DIRECT_BATCHES, rate * SECONDS) : rate * SECONDS;
     const before = cpu(stack);
     const begun = performance.now();
-    const { waits, rate: got } = await drive(stack, count, rate);
+    const { waits, rate: got } = await drive(stack, count, rate, inFlight);
     await quiet(stack);
     const seconds = (performance.now() - begun) / 1000;
     const after = cpu(stack);
@@ -157,18 +160,18 @@ async function views(stack, id) {
 }
 
 /** Sends batches at a rate, all of them acknowledged: each one's wait, and the rates they came to. */
-async function drive(stack, count, rate) {
+async function drive(stack, count, rate, inFlight = IN_FLIGHT.grouped) {
   const begun = performance.now();
   const waits = [];
   const running = new Set();
   for (let at = 0; at < count; at += 1) {
     const wait = begun + (at * 1000) / rate - performance.now();
     if (wait > 1) await sleep(wait);
-    while (running.size >= 512) await Promise.race(running);
+    while (running.size >= inFlight) await Promise.race(running);
     const sent = performance.now();
     const one = post(batchUrl(stack.site, { id: uuidV7() }), blocks[at % blocks.length]).then(
-      (status) => {
-        if (status !== 202) throw new Error(`answered ${status}`);
+      ({ status, body }) => {
+        if (status !== 202) throw new Error(`answered ${status}: ${body}`);
         waits.push(performance.now() - sent);
         running.delete(one);
       },
@@ -220,8 +223,10 @@ function post(url, body) {
       reject(error);
     });
     outgoing.on("response", (incoming) => {
-      incoming.resume();
-      incoming.on("end", () => resolve(incoming.statusCode));
+      let body = "";
+      incoming.setEncoding("utf8");
+      incoming.on("data", (part) => (body += part));
+      incoming.on("end", () => resolve({ status: incoming.statusCode, body }));
     });
     outgoing.end(body);
   });
