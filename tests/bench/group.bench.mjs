@@ -5,7 +5,7 @@
 // as much, which would flatter the group-maker. Rates are asked for; where a sink cannot keep up,
 // the one that it came to is told.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,8 @@ const DIRECT_BATCHES = 1000;
 /** Batches on their way at once: as inserts of their own, more of them are refused for memory. */
 const IN_FLIGHT = { direct: 64, grouped: 512 };
 const VISIBLE_SAMPLES = 100;
+/** Batches whose ids one object is made to know: an hour's worth at 150 a second is 540,000. */
+const KNOWN_IDS = Number(process.env.BENCH_KNOWN_IDS ?? 60_000);
 const SITES = [{ site: "open", key: "pk_open", origins: ["*"] }];
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
@@ -31,7 +33,7 @@ const direct = await withStack({ SINK: "direct", UPSTREAM_TIMEOUT_MS: "60000" },
   load(stack, RATES, "one insert each"),
 );
 const grouped = {};
-let visible, most;
+let visible, most, known;
 for (const shards of [1, 4]) {
   const vars = { SINK: "group", GROUP_SHARDS: String(shards) };
   grouped[shards] = await withStack(vars, async (stack) => {
@@ -39,6 +41,7 @@ for (const shards of [1, 4]) {
     if (shards === 1) {
       visible = await untilVisible(stack);
       most = await mostOfOne(stack);
+      known = await storageOfIds(stack, most.rate);
     }
     return found;
   });
@@ -61,6 +64,13 @@ for (const rate of RATES) {
   }
 }
 report("group-rate", `${most.rate}/s, p50 ${most.p50} ms, p99 ${most.p99} ms`, "-", true);
+report(
+  "group-ids",
+  `${mb(known.after - known.before)} more for ${KNOWN_IDS} batches, ` +
+    `${((known.after - known.before) / KNOWN_IDS).toFixed(0)} B an id, ${mb(known.after)} in all`,
+  "-",
+  true,
+);
 report(
   "visible",
   `p50 ${visible.p50} ms, p99 ${visible.p99} ms of ${VISIBLE_SAMPLES}`,
@@ -129,6 +139,21 @@ async function mostOfOne(stack) {
     best = { rate, ...found };
   }
   return best;
+}
+
+/** What one object has on disk when the bodies are gone, before and after many more batches. */
+async function storageOfIds(stack, rate) {
+  await settled(stack);
+  const before = storedBytes(stack.dataDir);
+  await drive(stack, KNOWN_IDS, rate);
+  await settled(stack);
+  return { before, after: storedBytes(stack.dataDir) };
+}
+
+function storedBytes(dataDir) {
+  const files = readdirSync(join(dataDir, "groups"), { recursive: true, withFileTypes: true });
+  const bytes = (file) => statSync(join(file.parentPath, file.name)).size;
+  return files.filter((file) => file.isFile()).reduce((sum, file) => sum + bytes(file), 0);
 }
 
 /** From a batch's sending to its count in a query's answer, under 150 batches/s. */
@@ -251,6 +276,10 @@ function shares(waits) {
 
 function us(number) {
   return `${Math.round(number)} µs`;
+}
+
+function mb(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function sleep(ms) {
