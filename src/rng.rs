@@ -4,8 +4,10 @@ use crate::time::UnixMs;
 
 /// A UUID as its 16 bytes in network order, the order of its text form.
 ///
-/// On ClickHouse's wire it is two little-endian halves; [`crate::column`] does that turn.
+/// On ClickHouse's wire it is two little-endian halves; [`crate::column`] does that turn. Aligned, so
+/// that it is moved as two words: moved as five pieces, it cost the page 138 bytes of brotli.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(align(8))]
 pub struct Uuid(pub [u8; 16]);
 
 impl Uuid {

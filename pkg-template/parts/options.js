@@ -1,9 +1,9 @@
 // The options of `init`: what each may be, its default, its other names (API.md).
 
-const is = (type) => [`a ${type}`, (value) => typeof value === type];
+export const is = (type) => [`a ${type}`, (value) => typeof value === type];
 const text = ["a text, not empty", (value) => value && typeof value === "string"];
 const anyText = is("string");
-const oneOf = (...values) => [values.join(" or "), (value) => values.includes(value)];
+export const oneOf = (...values) => [values.join(" or "), (value) => values.includes(value)];
 const whole = (least, most) => [
   `a whole number from ${least} to ${most}`,
   (value) => Number.isInteger(value) && value >= least && value <= most,
@@ -84,9 +84,12 @@ function checked(given, known, prefix) {
 
 const withoutSlash = (address) => new URL(address).href.replace(/\/+$/, "");
 
-/** The options with their defaults; throws a TypeError that names the first one that is wrong. */
-export function checkOptions(given) {
-  const config = checked(Object(given), OPTIONS, "");
+/**
+ * The options with their defaults; throws a TypeError that names the first one that is wrong. `more`
+ * are those that an entry has besides, or in place of these.
+ */
+export function checkOptions(given, more) {
+  const config = checked(Object(given), { ...OPTIONS, ...more }, "");
   if (config.clickhouse) {
     if (config.endpoint) fail("clickhouse", "left out with endpoint");
     config.clickhouse = checked(config.clickhouse, CLICKHOUSE, "clickhouse.");

@@ -23,7 +23,8 @@ const LOADS = 6;
 
 /**
  * Observes what `config.auto` names for the tracker `host` on `queue`. `pushTurn` is that of
- * src/effects/visit.js: whoever calls this has it already.
+ * src/effects/visit.js: whoever calls this has it already. Resolves to what `observe` returns, if it
+ * observes.
  */
 export async function watch({ auto, debug }, queue, host, pushTurn) {
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");

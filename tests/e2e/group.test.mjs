@@ -187,7 +187,15 @@ describe("what ClickHouse refuses for good", () => {
     const [{ group, ...aside }] = set_aside;
     assert.deepEqual(
       { ...aside, bytes: undefined },
-      { table: "events", batches: 1, rows: 3, bytes: undefined, code: "117" },
+      {
+        table: "events",
+        batches: 1,
+        rows: 3,
+        bytes: undefined,
+        code: "117",
+        problem:
+          "ClickHouse refuses it with exception code 117 (the data is not what its column holds, JSON that is none for example)",
+      },
     );
     assert.deepEqual(await counted(stack, "good-1"), everywhere(3));
     assert.deepEqual(await counted(stack, "good-2"), everywhere(3));
@@ -350,6 +358,7 @@ test("health tells the sink and what waits", async () => {
     bytes: 0,
     oldest_ms: 0,
     failures: 0,
+    failing: [],
     given_up: 0,
     aside_groups: 0,
     aside_batches: 0,

@@ -263,7 +263,7 @@ pub const MUTANTS: &[Mutant] = &[
         "acknowledged_from_memory",
         &[change(
             "worker/src/insert.rs",
-            "        Inserted::Uncertain { line, .. } => busy(line),",
+            "        Inserted::Uncertain { line, .. } => busy(format!(\"insert: {line}\")),",
             "        Inserted::Uncertain { .. } => Answer::accepted(now, false),",
         )],
     ),

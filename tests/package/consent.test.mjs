@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, mock, test } from "node:test";
-import { NOW, UUID, page, pass, setClock, settle, storage, tracker } from "./people.mjs";
+import { NOW, UUID, around, page, pass, setClock, settle, storage, tracker } from "./people.mjs";
 
 beforeEach(setClock);
 
@@ -262,6 +262,83 @@ describe("consent denied", () => {
     tally.track("a");
     assert.deepEqual(await flush(tally), { ok: false, delivered: 0, dropped: 1 });
     assert.deepEqual([loads, [...localStorage.items]], [[], []]);
+  });
+
+  for (const [why, options, entries, user, gpc] of [
+    ["by option", { consent: "denied" }, {}, "u1"],
+    ["on an earlier page", {}, { tallymark: "denied" }, "u1"],
+    ["by Global Privacy Control", { gpc: "deny" }, {}, "", true],
+    ["by the visitor", {}, {}, "u1"],
+  ]) {
+    test(`${why}, then granted before the tracker has begun: only what comes after is sent`, async (t) => {
+      page(t, { localStorage: storage(entries), gpc });
+      const { tally, rows } = tracker(options);
+      if (why === "by the visitor") tally.consent("denied");
+      tally.track("before");
+      tally.identify("u1");
+      tally.consent("granted");
+      tally.track("after");
+      assert.deepEqual(await flush(tally), { ok: true, delivered: 1, dropped: 0 });
+      assert.deepEqual(
+        rows.map(({ name, user_id, seq }) => [name, user_id, seq]),
+        [["after", user, 0]],
+      );
+      const { tracked, waiting, dropped } = tally.stats();
+      assert.deepEqual(
+        { tracked, waiting, dropped },
+        { tracked: 3, waiting: 0, dropped: { consent: 2 } },
+      );
+    });
+  }
+
+  test("granted and denied again before the tracker has begun, nothing is sent", async (t) => {
+    page(t);
+    const { tally, loads } = tracker({ consent: "denied" });
+    tally.track("a");
+    tally.consent("granted");
+    tally.track("b");
+    tally.consent("denied");
+    assert.deepEqual(await flush(tally), { ok: false, delivered: 0, dropped: 2 });
+    assert.deepEqual([loads, tally.stats().dropped], [[], { consent: 2 }]);
+  });
+
+  test("a no said while it is pending resolves once the storage is empty", async (t) => {
+    page(t);
+    const done = [];
+    const clearing = { objectStore: () => ({ clear: () => done.push("clearing") }) };
+    const database = { transaction: () => clearing, close: () => done.push("closed") };
+    const opening = { result: database };
+    around(t, { indexedDB: { open: () => opening } });
+    const { tally } = tracker({ consent: "pending" });
+    tally.track("a");
+    const denied = tally.consent("denied").then(() => done.push("denied"));
+    await pass(0);
+    opening.onsuccess();
+    await pass(0);
+    assert.deepEqual(done, ["clearing"]);
+    clearing.oncomplete();
+    await denied;
+    assert.deepEqual(done, ["clearing", "closed", "denied"]);
+  });
+
+  test("what the observers measure until a yes is not told after it", async (t) => {
+    page(t);
+    let told = 0;
+    const watch = async (_, queue) => () =>
+      queue.calls.push(Date.now(), "engagement", { value: ++told });
+    const { tally, rows } = tracker({ auto: { engagement: true } }, watch);
+    tally.track("a");
+    await flush(tally);
+    await tally.consent("granted");
+    assert.equal(told, 0);
+    await tally.consent("denied");
+    assert.equal(told, 0);
+    await tally.consent("granted");
+    assert.equal(told, 1);
+    tally.track("b");
+    await flush(tally);
+    assert.deepEqual(namesOf(rows), ["a", "b"]);
+    assert.deepEqual(tally.stats().dropped, { consent: 1 });
   });
 
   test("an awaited metric says that it was not counted", async (t) => {

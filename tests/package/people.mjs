@@ -85,8 +85,9 @@ export function page(t, { localStorage = storage(), gpc, href = "https://site.te
 /**
  * A tracker and what it posts: `rows` are accepted ones, `urls` every try. `loads` says what was
  * fetched; `hold()` keeps the engine from coming until what it gives is called, with an error or not.
+ * `watch` stands for the observers of a page.
  */
-export function tracker(options = {}) {
+export function tracker(options = {}, watch) {
   const rows = [];
   const loads = [];
   const urls = [];
@@ -108,7 +109,13 @@ export function tracker(options = {}) {
   };
   const checked = checkPeopleOptions({ endpoint: "https://edge.test", key: "pk", ...options });
   return {
-    tally: makePeople(checked, loadEngine, async () => ({})),
+    tally: makePeople(
+      checked,
+      loadEngine,
+      async () => ({}),
+      undefined,
+      watch && (async () => ({ watch })),
+    ),
     loads,
     urls,
     rows,

@@ -208,6 +208,10 @@ class Maker {
     this.tried(() => this.rows.clearBody(group));
   }
 
+  giveUp({ group, givenUp }) {
+    this.tried(() => this.rows.giveUp(group, givenUp));
+  }
+
   setAside({ group, code }) {
     this.tried(() => this.rows.setAside(group, code));
   }

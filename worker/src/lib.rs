@@ -34,6 +34,7 @@
 //! | [`sql`] | `/v1/sql`: the admin's own statements, as the reading user |
 //! | [`admin`] | `/v1/admin/migrate` |
 //! | [`query`] | named queries: files, parameters, request, result |
+//! | [`exception`] | what a code of ClickHouse's means to whoever runs the worker |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
 //! | [`migrate`] | the files of `schema/`, applied in order, recorded |
 //! | [`health`] | `/v1/health` |
@@ -63,6 +64,7 @@ pub mod cdc;
 pub mod config;
 pub mod enrich;
 pub mod events;
+pub mod exception;
 pub mod exchange;
 pub mod group;
 pub mod health;

@@ -1,6 +1,7 @@
 //! A request to ClickHouse, and what can come of it.
 
 use crate::config::{Config, User};
+use crate::exception;
 use crate::url::push_escaped;
 
 /// A request to ClickHouse, always a `POST`, for the entry to fetch.
@@ -74,7 +75,7 @@ impl Outcome {
         match self {
             Self::Answer(reply) if reply.is_success() => Ok(reply),
             Self::Answer(Reply { status, exception_code: Some(code), .. }) => {
-                Err(format!("ClickHouse answered {status}, exception code {code}"))
+                Err(format!("ClickHouse answered {status}, {}", exception::told(code)))
             }
             Self::Answer(Reply { status, .. }) => {
                 Err(format!("{status} came back, but not from ClickHouse"))

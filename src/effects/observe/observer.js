@@ -31,6 +31,8 @@ const PASSIVE = { capture: true, passive: true };
  *
  * `push(time, name, fields)` puts an event into the queue, `beginPage(place)` begins a page view
  * under an id of its own; `tell(what, error)` is heard under `debug`.
+ *
+ * @returns what tracks all that has been measured until then
  */
 export function observe(wasm, auto, push, beginPage, tell) {
   const { document, location } = globalThis;
@@ -139,4 +141,8 @@ export function observe(wasm, auto, push, beginPage, tell) {
     { passive: true },
   );
   state();
+  return () => {
+    state(true);
+    state();
+  };
 }

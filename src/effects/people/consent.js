@@ -32,11 +32,10 @@ export function stop(engine, queue) {
 
 /**
  * `seat` has the engine that runs, or what stands in its place, and the queue that it reads: each
- * has one of its own, so that one that was ended takes nothing from the next. Nothing is decided
- * before `begin()`: what is said until then is heard.
+ * has one of its own, so that one that was ended takes nothing from the next. Nothing is decided,
+ * and no storage touched, before `begin()`.
  */
 export function makeConsent(config, seat, dress, log) {
-  let decided;
   let isBegun = false;
   let isDenied = false;
   let isIn;
@@ -92,13 +91,26 @@ export function makeConsent(config, seat, dress, log) {
   const grant = () => {
     log("consent granted");
     forgetRefusal();
-    if (!isDenied) return;
+    if (isDenied) end();
+    else if (isIn !== undefined) return;
     isDenied = false;
-    end();
     run();
+  };
+  const begin = () => {
+    if (isBegun) return;
+    isBegun = true;
+    onRefusal(() => isDenied || deny("another tracker was told"));
+    // It begins with the visitor's word.
+    if (config.consent === "pending") return;
+    if (config.consent === "denied") deny("by option");
+    else if (isRefused()) deny("on an earlier page");
+    else if (dress.isPrivate && config.gpc === "deny") deny("Global Privacy Control");
+    else run();
   };
 
   return {
+    begin,
+
     /** Whether nothing of this page may be counted. */
     isOut: () => isDenied || isIn === false,
 
@@ -115,21 +127,15 @@ export function makeConsent(config, seat, dress, log) {
     stats: () =>
       total(seat.engine ? seat.engine.stats() : { ...NOTHING, engine: "loading", dropped: {} }),
 
-    /** Whatever is not `granted` denies. */
-    decide(state) {
-      decided = state;
-      if (isBegun) return state === "granted" ? grant() : refuse();
-    },
+    /** Whatever is not `granted` denies; once a no is carried out, and its storage empty, it resolves. */
+    decide: (state) => (state === "granted" ? grant() : refuse()),
 
-    begin() {
-      isBegun = true;
-      onRefusal(() => isDenied || deny("another tracker was told"));
-      if (decided === "granted") grant();
-      else if (decided) refuse();
-      else if (config.consent === "denied") deny("by option");
-      else if (isRefused()) deny("on an earlier page");
-      else if (dress.isPrivate && config.gpc === "deny") deny("Global Privacy Control");
-      if (!isDenied) run();
+    /** What `act` hands on was tracked before the yes that ended a no. */
+    before(act) {
+      replace("consent");
+      act();
+      seat.engine.drain();
+      end();
     },
   };
 }

@@ -29,17 +29,11 @@ export const redacted = (text) =>
 export function redactedPage(place) {
   const { location, document } = globalThis;
   const query = new URLSearchParams(location?.search);
-  const columns = {
-    pathname: location?.pathname,
-    referrer: document?.referrer,
-    utm_source: query.get("utm_source"),
-    utm_medium: query.get("utm_medium"),
-    utm_campaign: query.get("utm_campaign"),
-    ...place,
-  };
-  for (const name of ["pathname", "referrer", "utm_source", "utm_medium", "utm_campaign"]) {
-    if (columns[name]) columns[name] = redacted(columns[name]);
-  }
+  const columns = { pathname: location?.pathname, referrer: document?.referrer };
+  for (const name of ["source", "medium", "campaign"])
+    columns[`utm_${name}`] = query.get(`utm_${name}`);
+  Object.assign(columns, place);
+  for (const name in columns) columns[name] &&= redacted(columns[name]);
   columns.referrer = columns.referrer?.replace(/[?#].*/s, "");
   return columns;
 }

@@ -31,6 +31,8 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
   let outer;
   /** As the fields of a call: its name is to be called in its place. */
   const TURN = {};
+  /** Its place in the queue is the visitor's yes, said before the tracker has started, after a no. */
+  let yes;
 
   let decide;
   const isDecided = config.consent === "pending" && new Promise((resolve) => (decide = resolve));
@@ -38,18 +40,17 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
   const consent = makeConsent(config, seat, dress, log);
 
   const isTurn = (fields) => fields === TURN || fields === outer;
-  /** Hands on what the tracker's queue holds, if there is somebody to take it. */
-  const forward = () => {
+  /** Hands on what the tracker's queue holds, up to `end`, if there is somebody to take it. */
+  const forward = (end) => {
     const { queue } = seat;
     if (!queue) return;
-    const { calls } = outer;
+    const calls = outer.calls.splice(0, end);
     for (let at = 0; at < calls.length; at += 3) {
       const [time, name, fields] = calls.slice(at, at + 3);
       // The turn of another part: it, too, says where the visitor is.
       const act = fields === outer ? (...tools) => name(dress.hostOf(tools)) : name;
       queue.calls.push(time, act, isTurn(fields) ? queue : fields);
     }
-    calls.length = 0;
     queue.shed += outer.shed;
     outer.shed = 0;
   };
@@ -85,13 +86,15 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
   };
   const settle = (method) => () => {
     if (!seat.engine) return run().then(settle(method));
-    forward();
+    forwardAll();
     return consent.until(seat.engine[method]());
   };
 
+  const forwardAll = () => forward(Infinity);
+
   const host = {
     drain() {
-      forward();
+      forwardAll();
       if (seat.engine) seat.engine.drain();
       // Granted anew, with an engine that could not be fetched.
       else if (!loading) run().catch(noEngine);
@@ -111,12 +114,14 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
   };
 
   let isWatching = false;
+  /** Tracks what has been measured until now. */
+  let measure = () => {};
   /** Observes the page once something of it may be counted. */
   const watch = async () => {
     if (!config.auto || !loadWatch || isWatching || consent.isOut()) return;
     isWatching = true;
     try {
-      (await loadWatch()).watch(config, outer, host, pushTurn);
+      measure = (await (await loadWatch()).watch(config, outer, host, pushTurn)) ?? measure;
     } catch (error) {
       isWatching = false;
       log(error);
@@ -127,10 +132,11 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       outer = queue;
       // Before the engine hears of them: what it takes then has to be there.
       const { document, window } = globalThis;
-      document?.addEventListener("visibilitychange", forward);
-      document?.addEventListener("freeze", forward);
-      window?.addEventListener("pagehide", forward);
+      document?.addEventListener("visibilitychange", forwardAll);
+      document?.addEventListener("freeze", forwardAll);
+      window?.addEventListener("pagehide", forwardAll);
       consent.begin();
+      if (yes && !consent.isOut()) consent.before(() => forward(outer.calls.indexOf(yes) - 1));
     }
     await run();
     watch();
@@ -209,11 +215,16 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
     },
 
     async consent(state) {
-      // What was tracked under the old word goes under it.
+      consent.begin();
+      // What was tracked, or measured, under the old word goes under it.
+      if (consent.isOut()) {
+        if (outer) measure();
+        else turn((yes = () => {}));
+      }
       if (outer) host.drain();
       const done = consent.decide(state);
       decide?.();
-      if (outer) await run().then(watch, noEngine);
+      if (outer) await run().then(() => void watch(), noEngine);
       return done;
     },
   });

@@ -1,7 +1,7 @@
 //! Groups that ClickHouse refuses for good: split while nothing of them can have been stored, else
 //! set aside whole.
 
-use super::world::{World, block, uncertain};
+use super::world::{World, block, text, uncertain};
 use crate::group::{Options, Taken};
 use std::collections::BTreeMap;
 use tallymark::rng::Uuid;
@@ -127,13 +127,28 @@ fn over_the_limit_a_group_that_may_be_stored_waits_a_minute_and_holds_up_nobody(
 #[test]
 fn over_the_limit_a_refused_batch_is_given_up_and_counted() {
     let mut world = World::new(Options { aside_groups: 1, ..Options::default() });
-    world.group(&[1]);
+    let first = world.group(&[1]);
     let second = world.group(&[2]);
     world.refuse();
     world.refuse();
     assert!(!world.has_body(second));
     let status = world.shard.status(world.now);
     assert_eq!((status.groups, status.aside_groups, status.given_up), (0, 1, 1));
+    let refuses = "ClickHouse refuses it with exception code 117 (the data is not what its column \
+                   holds, JSON that is none for example)";
+    let lines = [
+        format!("group {} of table events (batches: 1) is set aside: {refuses}", text(first)),
+        format!(
+            "group {} of table events (batches: 1) is given up: {refuses}, and too much is set \
+             aside already",
+            text(second)
+        ),
+    ];
+    assert_eq!(world.logs, lines);
+    assert_eq!(status.set_aside[0].problem, refuses);
+    // The count is of what is lost, not of what this process has lost.
+    world.restart();
+    assert_eq!(world.shard.status(world.now).given_up, 1);
     world.answered();
     world.put(2);
     assert_eq!(world.answered(), [(2, Known)]);
