@@ -2,7 +2,9 @@
 //! is synchronous, and none decides anything.
 
 use crate::config::Config;
-use crate::group::{Inserted, Output, Put, PutId, Row, Shard, Slice, Status, Stored, StoredGroup, Taken};
+use crate::group::{
+    Inserted, Output, Put, PutId, Row, Shard, Slice, Status, Stored, StoredGroup, Taken,
+};
 use crate::insert;
 use crate::upstream::{Outcome, Reply};
 use crate::wasm::{Worker, request_to_js};
