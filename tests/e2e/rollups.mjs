@@ -93,9 +93,7 @@ function merged({ engine, engine_full, key, columns }, source) {
       case "SummingMergeTree":
         return `sum(s.${name}) AS ${name}`;
       case "AggregatingMergeTree":
-        return type.startsWith("Simple")
-          ? `${/\((\w+),/.exec(type)[1]}(s.${name}) AS ${name}`
-          : `${/\((\w+),/.exec(type)[1]}Merge(s.${name}) AS ${name}`;
+        return `${/^SimpleAggregateFunction\((\w+),/.exec(type)[1]}(s.${name}) AS ${name}`;
       case "ReplacingMergeTree":
         return `argMax(s.${name}, s.${/\((\w+)\)/.exec(engine_full)[1]}) AS ${name}`;
       default:
