@@ -44,6 +44,13 @@ function eventOf(time, name, fields) {
   return event;
 }
 
+/**
+ * An object that has nothing but what is put there, `__proto__` included. Unlike one with the
+ * prototype null it is no hash table, and JSON has its text in two thirds of the time.
+ */
+function Properties() {}
+Properties.prototype = Object.create(null);
+
 function finite(number) {
   if (!Number.isFinite(number)) throw new TypeError("a number is not finite");
   return number;
@@ -123,9 +130,9 @@ export function pack(calls, from, turn, beforeSend, tell) {
   };
 
   const row = (time, name, fields) => {
-    const row = [time, 1, 0, 0, 0, 0, 0];
     if (typeof name !== "string") throw new TypeError("the name is no text");
-    row[2] = intern(name);
+    const row = numbers.length;
+    numbers.push(time, 1, intern(name), 0, 0, 0, 0);
     let properties;
     // What stands beside `properties` counts more than what stands in it.
     const read = (object, isNested) => {
@@ -133,7 +140,7 @@ export function pack(calls, from, turn, beforeSend, tell) {
         const at = isNested ? undefined : FIELDS.get(key);
         try {
           if (at === undefined) {
-            properties ??= { __proto__: null };
+            properties ??= new Properties();
             if (!(key in properties)) properties[key] = object[key];
             continue;
           }
@@ -143,8 +150,8 @@ export function pack(calls, from, turn, beforeSend, tell) {
         }
         const value = object[key];
         if (value == null || at === ROW) continue;
-        if (at > 1) row[at] = intern(textOf(value));
-        else row[at] = finite(value instanceof Date ? value.getTime() : value);
+        numbers[row + at] =
+          at > 1 ? intern(textOf(value)) : finite(value instanceof Date ? value.getTime() : value);
       }
     };
     if (fields != null) {
@@ -153,9 +160,8 @@ export function pack(calls, from, turn, beforeSend, tell) {
       }
       read(fields);
       if (fields.properties != null) read(fields.properties, true);
-      if (properties) row[6] = append(jsonOf(properties));
+      if (properties) numbers[row + 6] = append(jsonOf(properties));
     }
-    numbers.push(...row);
   };
 
   while (next < calls.length && calls[next + 2] !== turn && units < CROSSING_UNITS) {
@@ -163,6 +169,7 @@ export function pack(calls, from, turn, beforeSend, tell) {
     let name = calls[next + 1];
     let fields = calls[next + 2];
     next += 3;
+    const packed = numbers.length;
     try {
       if (beforeSend) {
         const event = beforeSend(eventOf(time, name, fields));
@@ -175,6 +182,8 @@ export function pack(calls, from, turn, beforeSend, tell) {
       row(time, name, fields);
       rows++;
     } catch (error) {
+      // What is there of its row.
+      numbers.length = packed;
       invalid++;
       tell(`event ${String(name)} left out`, error);
     }
