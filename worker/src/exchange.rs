@@ -11,6 +11,7 @@
 //!        ├─> Read ── body ──> Fetch ── upstream ──> Fetch … ──> Respond migrations
 //!        ├─> Fetch ── upstream ──> [Shards ── shards ──>] Respond       health
 //!        ├─> Admin ── admin ──> Respond                   a group that was set aside
+//!        ├─> Admin ── admin ──> Fetch ── upstream ──> Admin ── admin ──> Respond    … tried again
 //!        └─> Asset ── asset ──> Relay                     a file
 //!
 //! insert:  [Ask ── put ──>]           did a group take it?
@@ -35,6 +36,7 @@ use crate::insert::{self, Found};
 use crate::limits;
 use crate::query::{self, Ask, Pending, Store, Turn};
 use crate::refusal::{Code, Refusal};
+use crate::replay::{self, Replay};
 use crate::routes::Route;
 use crate::sink::{self, Asked, Next, Put};
 use crate::sites::caller;
@@ -179,7 +181,9 @@ enum State {
     /// What the shards say, beside what ClickHouse said.
     Shards(String),
     /// What the shard did.
-    Admin(Action),
+    Admin(Target),
+    /// ClickHouse's answer whether it has any of a group that is to be replayed.
+    Replay(Replay),
     /// A file's status.
     Asset(String),
 }
@@ -229,9 +233,7 @@ impl Exchange {
             Route::Group(path) => {
                 let config = worker.config()?;
                 access::admin(request.authorization, config)?;
-                let target = Target::parse(path, config)?;
-                self.state = State::Admin(target.action);
-                Ok(Step::Admin(target))
+                Ok(self.ask_admin(Target::parse(path, &url, config)?))
             }
             Route::Batch => {
                 let config = worker.config()?;
@@ -366,12 +368,34 @@ impl Exchange {
         }
     }
 
-    /// The shard did it; a body for [`Action::Read`], `None` when it has no such group.
+    fn ask_admin(&mut self, target: Target) -> Step {
+        self.state = State::Admin(target);
+        Step::Admin(target)
+    }
+
+    /// The shard did it; a body for [`Action::Read`], what it holds for [`Action::List`], `None` when
+    /// it has no such group.
     pub fn admin(&mut self, found: Option<Vec<u8>>) -> Step {
-        Step::Respond(match std::mem::replace(&mut self.state, State::Idle) {
-            State::Admin(action) => aside::answer(action, found),
-            _ => out_of_turn(),
-        })
+        let worker = Rc::clone(&self.worker);
+        match (std::mem::replace(&mut self.state, State::Idle), found, &worker.config) {
+            (State::Admin(target), Some(listed), Ok(config)) if target.action == Action::List => {
+                let (replay, turn) = Replay::begin(target, &listed, config);
+                self.replay(replay, turn)
+            }
+            (State::Admin(target), found, _) => Step::Respond(aside::answer(target.action, found)),
+            _ => Step::Respond(out_of_turn()),
+        }
+    }
+
+    fn replay(&mut self, replay: Replay, turn: replay::Turn) -> Step {
+        match turn {
+            replay::Turn::Fetch(request) => {
+                self.state = State::Replay(replay);
+                Step::Fetch(request)
+            }
+            replay::Turn::Go(target) => self.ask_admin(target),
+            replay::Turn::Respond(answer) => Step::Respond(answer),
+        }
     }
 
     /// The body is larger than the step allowed.
@@ -419,6 +443,13 @@ impl Exchange {
                     Err(answer) => admin::Turn::Respond(answer),
                 };
                 self.migrate(migration, turn)
+            }
+            State::Replay(mut replay) => {
+                let turn = match self.worker.config() {
+                    Ok(config) => replay.take(outcome, config),
+                    Err(answer) => replay::Turn::Respond(answer),
+                };
+                self.replay(replay, turn)
             }
             _ => Step::Respond(out_of_turn()),
         }

@@ -198,6 +198,13 @@ impl GroupShard {
         self.with(|shard| shard.handle_loaded(now(wall, tick), uuid(group), body));
     }
 
+    /// See [`Shard::list`], as JSON.
+    #[must_use]
+    pub fn list(&self, group: &[u8], body: &[u8]) -> Option<Vec<u8>> {
+        let listed = self.shard.as_ref()?.list(uuid(group), body)?;
+        serde_json::to_vec(&listed).ok()
+    }
+
     /// See [`Shard::handle_replay`].
     pub fn replay(&mut self, wall: f64, tick: f64, group: &[u8]) -> bool {
         let (now, group) = (now(wall, tick), uuid(group));

@@ -290,23 +290,50 @@ fn health_asks_every_shard_where_there_are_some() {
     assert_eq!(answer.status, 503);
 }
 
+/// The admin's call of this path, below a group.
+fn ask_for_group<'a>(exchange: &mut Exchange, url: &'a str, bearer: &'a str) -> Step {
+    exchange.begin(&Request {
+        method: "POST",
+        url,
+        authorization: Some(bearer),
+        now: UnixMs(NOW),
+        ..Request::default()
+    })
+}
+
 #[test]
 fn a_group_is_opened_by_the_admin_key_alone() {
-    let path = format!("/v1/admin/groups/3/{ID}/replay");
+    let path = format!("/v1/admin/groups/3/{ID}/discard");
     assert_eq!(told(begin(&mut grouping(), "POST", &path)), (401, "bad_key".into()));
     let url = format!("https://edge.test{path}");
     let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
     let mut exchange = grouping();
-    let step = exchange.begin(&Request {
-        method: "POST",
-        url: &url,
-        authorization: Some(&bearer),
-        now: UnixMs(NOW),
-        ..Request::default()
-    });
     let group = tallymark::rng::Uuid::parse(ID.as_bytes()).unwrap();
-    assert_eq!(step, Step::Admin(Target { shard: 3, group, action: Action::Replay }));
+    let step = ask_for_group(&mut exchange, &url, &bearer);
+    assert_eq!(step, Step::Admin(Target { shard: 3, group, action: Action::Discard }));
     assert_eq!(told(exchange.admin(None)), (404, "not_found".into()));
+}
+
+#[test]
+fn a_group_is_replayed_once_its_table_has_none_of_it() {
+    let bearer = format!("Bearer {}", crate::testing::ADMIN_KEY);
+    let group = tallymark::rng::Uuid::parse(ID.as_bytes()).unwrap();
+    let target = |action| Step::Admin(Target { shard: 3, group, action });
+    let url = format!("https://edge.test/v1/admin/groups/3/{ID}/replay");
+    let mut exchange = grouping();
+    assert_eq!(ask_for_group(&mut exchange, &url, &bearer), target(Action::List));
+    let listed = format!(r#"{{"table":"events","batches":["{ID}"]}}"#);
+    assert!(matches!(exchange.admin(Some(listed.into())), Step::Fetch(_)));
+    let step = exchange.upstream(&rows(r#"{"known":0,"remembered":0}"#));
+    assert_eq!(step, target(Action::Replay));
+    let Step::Respond(answer) = exchange.admin(Some(Vec::new())) else { panic!() };
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"{\"ok\":true}"[..]));
+
+    // One that is not there, and one that the admin has looked at.
+    assert_eq!(ask_for_group(&mut exchange, &url, &bearer), target(Action::List));
+    assert_eq!(told(exchange.admin(None)), (404, "not_found".into()));
+    let forced = format!("{url}?force=1");
+    assert_eq!(ask_for_group(&mut exchange, &forced, &bearer), target(Action::Replay));
 }
 
 /// The token of a step that inserts.

@@ -86,7 +86,7 @@ pub use known::Slice;
 pub use options::{Options, Problem, Stored};
 pub use row::{Row, StoredGroup};
 pub use shard::Shard;
-pub use status::{Aside, Failing, Status};
+pub use status::{Aside, Failing, Listed, Status};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,10 @@
 use super::effect::Output;
 use super::row::{self, Group, State};
 use super::shard::Shard;
-use super::status::Aside;
+use super::status::{Aside, Listed};
 use crate::limits;
 use crate::zstd;
+use tallymark::block;
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, TickMs};
 
@@ -92,6 +93,21 @@ impl Shard {
         self.pump(now);
     }
 
+    /// What a group holds that was set aside, by its body; `None` if there is none.
+    #[must_use]
+    pub fn list(&self, id: Uuid, body: &[u8]) -> Option<Listed> {
+        let (_, group, _) = self.aside.iter().find(|(other, ..)| *other == id)?;
+        let blocks = zstd::plain(body).unwrap_or_default();
+        let mut rest = blocks.as_slice();
+        let batches = group.members.iter().map(|member| {
+            let (block, after) = rest.split_at_checked(member.block_bytes as usize)?;
+            rest = after;
+            batch_of(block)
+        });
+        let batches = batches.collect::<Option<_>>().unwrap_or_default();
+        Some(Listed { table: group.table.clone(), batches })
+    }
+
     /// Tries a group that was set aside again, as it is; false if there is none.
     pub fn handle_replay(&mut self, now: Now, id: Uuid) -> bool {
         self.observe(now);
@@ -113,4 +129,12 @@ impl Shard {
         self.known.settle(now.wall, id, group.members);
         true
     }
+}
+
+/// The id of a block's batch, where its table keeps it, and when it came.
+fn batch_of(block: &[u8]) -> Option<String> {
+    let block = block::walk(block).ok()?;
+    block.column("received_at")?;
+    let id = block.column("batch_id")?.values::<Uuid>()?.next()?;
+    Some(String::from_utf8_lossy(&id.to_text()).into_owned())
 }

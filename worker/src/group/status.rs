@@ -82,6 +82,15 @@ pub struct Aside {
     pub problem: String,
 }
 
+/// What a group holds that was set aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its table.
+    pub table: String,
+    /// Its batches' ids; none where its rows do not tell them.
+    pub batches: Vec<String>,
+}
+
 impl Aside {
     /// A group, refused with this code.
     #[must_use]
