@@ -70,9 +70,8 @@ export function start(wasm, config, queue, inTwo) {
       if (squeeze) {
         const plain = body.slice();
         body = await new Promise((go) => {
-          const hurry = () => go(plain);
-          hurries.push(hurry);
-          squeezed(plain).then(go, hurry);
+          hurries.push(() => go(plain));
+          squeezed(plain).then(go);
         });
       }
       const [status, text, ...headers] = await send(addressOf(config, told.id), body, !!keepalive);

@@ -16,8 +16,14 @@ const rangeOf = (key) => IDBKeyRange.bound(key.slice().fill(0, 16), key.slice().
 const piped = async (bytes, through) =>
   new Uint8Array(await new Response(new Response(bytes).body.pipeThrough(through)).arrayBuffer());
 
-/** The bytes as gzip; fails where the browser has none. */
-export const squeezed = async (bytes) => piped(bytes, new CompressionStream("gzip"));
+/** The bytes as gzip; as they are where the browser has none. */
+export async function squeezed(bytes) {
+  try {
+    return await piped(bytes, new CompressionStream("gzip"));
+  } catch {
+    return bytes;
+  }
+}
 
 const GZIP = 0x1f;
 
