@@ -42,6 +42,14 @@ export async function rollupsAgree(stack) {
   return Object.fromEntries(views.map(({ target, rows }) => [target, rows]));
 }
 
+/** "all agree", or which do not. */
+export function rollupsSay(stack) {
+  return rollupsAgree(stack).then(
+    () => "all agree",
+    (error) => error.message,
+  );
+}
+
 /** Each view with its statement, its target, and the target's engine, key and columns. */
 async function viewsOf({ database, rows }) {
   const views = await rows(
