@@ -165,6 +165,7 @@ fn local(statement: &str) -> String {
             let (name, rest) = piece.split_at(name_bytes(piece));
             let own = match (name, *before) {
                 ("", _) => String::new(),
+                (_, "FROM ") if rest.starts_with(" AS ") => format!("{name}{LOCAL}"),
                 (_, "FROM ") => format!("{name}{LOCAL} AS {name}"),
                 _ => format!("{name}{LOCAL}"),
             };
