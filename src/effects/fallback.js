@@ -94,8 +94,9 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   let lineBytes = 0;
   /** The sealed ones, oldest first: nobody has accepted or refused them yet. */
   const batches = [];
-  /** Reasons whose totals the table has not been told (src/drops.rs). */
+  /** Reasons whose totals the table has not been told, and what they were at the page view's begin (src/drops.rs). */
   const untold = new Set();
+  let before = {};
   const flushes = [];
   let isShutDown = false;
   let tick;
@@ -153,7 +154,9 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
 
   /** One event as it was packed for src/js/row.rs; whether it is one (src/event.rs). */
   const append = (strings, [time, value, ...places]) => {
-    const [name, entity_type, entity_id, user_id, json] = places.map((place) => strings[place]);
+    // A browser without `toWellFormed` has a row with a lone surrogate refused.
+    const texts = places.map((place) => strings[place].toWellFormed?.() ?? strings[place]);
+    const [name, entity_type, entity_id, user_id, json] = texts;
     const properties = json || "{}";
     const occurredAt = Math.trunc(time);
     const isEvent =
@@ -180,11 +183,7 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         ...page,
         ...edge,
       };
-      // What a TextEncoder does to a lone surrogate; src/effects/pack.js has the pattern's reason.
-      return `${JSON.stringify(columns).slice(0, -1)},"properties":${properties}}`.replace(
-        /\\\\|\\ud[89a-f]../g,
-        (found) => (found === "\\\\" ? found : "\ufffd"),
-      );
+      return `${JSON.stringify(columns).slice(0, -1)},"properties":${properties}}`;
     };
     if (occurredAt - lastEvent > SESSION_IDLE_MS) session = uuidV7();
     lastEvent = Math.max(lastEvent ?? Date.now(), occurredAt);
@@ -204,15 +203,23 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
     return true;
   };
 
+  const tellDrops = () => {
+    for (const reason of untold) {
+      const rows = stats.dropped[reason] - (before[reason] ?? 0);
+      stats.tracked++;
+      append(["", "$dropped", reason], [Date.now(), rows, 1, 2, 0, 0, 0]);
+    }
+    untold.clear();
+  };
+
   const takeCalls = () => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    if (calls.length) {
-      for (const entityType of untold) {
-        calls.push(Date.now(), "$dropped", { entityType, value: stats.dropped[entityType] });
-      }
-      untold.clear();
-    }
+    if (calls.length) tellDrops();
+    // Older than all of these.
+    stats.tracked += queue.shed;
+    drop("queue_full", queue.shed);
+    queue.shed = 0;
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, queue, config.beforeSend, tell);
       const [strings, numbers, , next, invalid, hidden, unread] = packed;
@@ -230,9 +237,6 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         at += 3;
       }
     }
-    stats.tracked += queue.shed;
-    drop("queue_full", queue.shed);
-    queue.shed = 0;
   };
 
   const bytesOfAll = (those) => those.reduce((sum, { body }) => sum + body.length, 0);
@@ -367,6 +371,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   const waiting = () => stats.waiting + queue.calls.length / 3;
   const host = {
     page(place) {
+      tellDrops();
+      before = { ...stats.dropped };
       page = { page_id: uuidV7(), ...placeOf(place) };
       seq = 0;
     },

@@ -36,7 +36,7 @@ export function start(wasm, config, queue, inTwo) {
   const { debug, onBatch, clickhouse } = config;
   const flushes = new Map();
   // Totals of this page view by reason, and those that changed since they were told.
-  const drops = {};
+  const drops = new Map();
   const untold = new Set();
   let timer;
   let mainThreadMs = 0;
@@ -87,7 +87,7 @@ export function start(wasm, config, queue, inTwo) {
 
     function dropped(reason, rows) {
       const name = reasonOf(reason);
-      drops[name] = (drops[name] ?? 0) + rows;
+      drops.set(name, (drops.get(name) ?? 0) + rows);
       untold.add(name);
       tell(`${rows} events dropped: ${name}`);
     },
@@ -133,18 +133,19 @@ export function start(wasm, config, queue, inTwo) {
     },
   });
 
-  /** Runs `call(wall, tick)`, then does what the engine wants done. */
+  /** Does what the engine wants done. */
+  const poll = (tick) => {
+    for (let at; (at = engine("poll", tick));) {
+      const [kind, ...told] = new Uint32Array(wasm.memory.buffer, at, 8);
+      effects[kind](...told);
+      if (!kind) return;
+    }
+  };
+  /** Runs `call(wall, tick)`, then does what follows from it. */
   const run = (call) => {
     const began = performance.now();
     call(Date.now(), began);
-    for (let kind = 1; kind;) {
-      // Its place first: the call may move the memory.
-      const at = engine("poll", began);
-      if (!at) break;
-      const told = [...new Uint32Array(wasm.memory.buffer, at, 8)];
-      kind = told.shift();
-      effects[kind](...told);
-    }
+    poll(began);
     mainThreadMs += performance.now() - began;
   };
 
@@ -157,10 +158,13 @@ export function start(wasm, config, queue, inTwo) {
     // Along with the page's own events: by themselves they would drop and tell for ever.
     if (calls.length) {
       for (const entityType of untold) {
-        calls.push(wall, "$dropped", { entityType, value: drops[entityType] });
+        calls.push(wall, "$dropped", { entityType, value: drops.get(entityType) });
       }
       untold.clear();
     }
+    // Older than all of these.
+    drop(QUEUE_FULL, queue.shed);
+    queue.shed = 0;
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, queue, config.beforeSend, tell);
       const [strings, numbers, rows, next, invalid, hidden, unread] = packed;
@@ -171,12 +175,11 @@ export function start(wasm, config, queue, inTwo) {
       drop(INVALID, invalid);
       drop(BEFORE_SEND, hidden);
       if (calls[at + 2] === queue) {
-        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick, journal);
+        poll(tick);
+        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick, drops, untold, journal);
         at += 3;
       }
     }
-    drop(QUEUE_FULL, queue.shed);
-    queue.shed = 0;
   };
 
   /** Takes the calls, then tells the engine `what` happened; `returned` hears what that gives. */
