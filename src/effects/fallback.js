@@ -26,18 +26,8 @@ const FLUSHES_WAITING = 64;
 /** Numbers of an event; src/effects/pack.js. */
 const ROW = 7;
 
-/** The worker's final refusals, and the status that each comes with (src/answer.rs). */
-const FINAL = {
-  bad_block: 400,
-  bad_request: 400,
-  bad_key: 401,
-  bad_origin: 403,
-  bad_table: 404,
-  not_found: 404,
-  bad_method: 405,
-  too_old: 410,
-  too_large: 413,
-};
+/** The statuses of the worker's final refusals, by the words of reasons.js (src/answer.rs). */
+const FINAL = [, , 400, 400, 401, 403, 404, 404, 405, 413, 410];
 
 /** ClickHouse's (src/error.rs, FINAL_CLICKHOUSE_CODES). */
 const FINAL_CLICKHOUSE = [
@@ -63,7 +53,7 @@ function uuidV7() {
  * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
  * The other functions are the engine's own: it has fetched them already.
  */
-export function start(config, queue, pack, send, placeOf, addressOf) {
+export function start(config, queue, pack, send, placeOf, addressOf, wordOf, codeOf) {
   const { clickhouse, maxRows, maxBytes, maxTimeMs, maxWaitingRows } = config;
   const { onFailure, debug, onBatch } = config;
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
@@ -215,7 +205,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   const takeCalls = () => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    if (calls.length) tellDrops();
+    // No table but `events` has a place for them.
+    if (calls.length && !config.through) tellDrops();
     // Older than all of these.
     stats.tracked += queue.shed;
     drop("queue_full", queue.shed);
@@ -267,15 +258,16 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
     // A long list of refused rows is cut, so this is no JSON.parse.
     const [, taken] = /^\s*\{"now":\d+,"taken":(\d+)/.exec(text) ?? [];
     if (status === 202) return taken && +taken;
-    const [, code] = /^\s*\{"code":"(\w+)"/.exec(text) ?? [];
-    return FINAL[code] === status ? code : undefined;
+    const word = wordOf(text);
+    return FINAL[word] === status ? codeOf(30 + word) : undefined;
   };
 
   const post = (batch, keepalive) => {
     const { id, rows, body } = batch;
     const since = performance.now();
-    if (!batch.wasSent) stats.sent += rows;
-    batch.wasSent = batch.flies = true;
+    // Its first try.
+    if (batch.keepalive === undefined) stats.sent += rows;
+    batch.flies = true;
     batch.keepalive = keepalive;
     stats.requests++;
     stats.bytes += body.length;
@@ -320,8 +312,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         if (isLeaving) retry = setTimeout(run);
         return;
       }
-      const openedAt = parseInt(next.id.slice(0, 8) + next.id.slice(9, 13), 16);
-      if (Date.now() - openedAt > BATCH_AGE_MS) {
+      // Its id begins with when it was opened.
+      if (Date.now() - parseInt(next.id.replace("-", ""), 16) > BATCH_AGE_MS) {
         settle(next, 0, "too_old");
         continue;
       }

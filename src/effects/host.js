@@ -6,7 +6,6 @@ import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
 import { placeOf } from "./place.js";
 import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf, wordOf } from "./reasons.js";
-import { send } from "./send.js";
 
 /** What `engine_handle` of src/js/mod.rs is told. */
 const LEAVE = 0;
@@ -30,9 +29,9 @@ const OUTCOMES = ["accepted", "again"];
  * `queue.calls`.
  *
  * `config` are the checked options. `queue.shed` counts calls that the queue had to let go.
- * `inTwo(block)` cuts a batch in two, later.
+ * `inTwo(block)` cuts a batch in two, later; `post` is as `send`.
  */
-export function start(wasm, config, queue, inTwo) {
+export function start(wasm, config, queue, inTwo, post) {
   const { debug, onBatch, clickhouse } = config;
   const flushes = new Map();
   // Totals of this page view by reason, and those that changed since they were told.
@@ -60,10 +59,10 @@ export function start(wasm, config, queue, inTwo) {
       if (ms < NEVER) timer = setTimeout(() => drainAnd(TIMEOUT), ms);
     },
 
-    async function post(id, batch, rows, keepalive, body, bytes) {
+    async function request(id, batch, rows, keepalive, body, bytes) {
       const began = performance.now();
       const told = { id: uuidAt(batch), rows, bytes };
-      const [status, text, ...headers] = await send(
+      const [status, text, ...headers] = await post(
         addressOf(config, told.id),
         bytesAt(body, bytes),
         !!keepalive,
@@ -156,7 +155,8 @@ export function start(wasm, config, queue, inTwo) {
   const takeCalls = (wall, tick) => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    if (calls.length) {
+    // No table but `events` has a place for them.
+    if (calls.length && !config.through) {
       for (const entityType of untold) {
         calls.push(wall, "$dropped", { entityType, value: drops.get(entityType) });
       }

@@ -6,6 +6,7 @@ import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
+import { codeOf, wordOf } from "../../src/effects/reasons.js";
 
 const NOW = 1_795_435_200_000;
 const OPTIONS = {
@@ -50,7 +51,7 @@ function tracker(options) {
       }),
   });
   const config = { ...OPTIONS, onBatch: (batch) => told.push(batch), ...options };
-  const tally = start(config, queue, pack, send, placeOf, addressOf);
+  const tally = start(config, queue, pack, send, placeOf, addressOf, wordOf, codeOf);
   const track = (rows, fields) => {
     for (let row = 0; row < rows; row++) queue.calls.push(Date.now(), "view", fields);
     tally.drain();

@@ -37,6 +37,7 @@ export function stop(engine, queue) {
  */
 export function makeConsent(config, seat, dress, log) {
   let isBegun = false;
+  let isPending = config.consent === "pending";
   let isDenied = false;
   let isIn;
   /** What `stats()` told of engines that are no more. */
@@ -71,10 +72,8 @@ export function makeConsent(config, seat, dress, log) {
     return isIn;
   };
 
-  const run = () => {
-    isIn ??= config.sample === 1 || drawn();
-    if (!isIn) replace("sampled");
-  };
+  const draw = () => (isIn ??= config.sample === 1 || drawn());
+  const run = () => draw() || replace("sampled");
 
   const deny = (why) => {
     log(`consent denied: ${why}`);
@@ -101,7 +100,7 @@ export function makeConsent(config, seat, dress, log) {
     isBegun = true;
     onRefusal(() => isDenied || deny("another tracker was told"));
     // It begins with the visitor's word.
-    if (config.consent === "pending") return;
+    if (isPending) return;
     if (config.consent === "denied") deny("by option");
     else if (isRefused()) deny("on an earlier page");
     else if (dress.isPrivate && config.gpc === "deny") deny("Global Privacy Control");
@@ -110,6 +109,13 @@ export function makeConsent(config, seat, dress, log) {
 
   return {
     begin,
+    isIn: draw,
+
+    /** What has been said until now. */
+    word() {
+      begin();
+      return isDenied ? "denied" : isPending ? "pending" : "granted";
+    },
 
     /** Whether nothing of this page may be counted. */
     isOut: () => isDenied || isIn === false,
@@ -128,7 +134,10 @@ export function makeConsent(config, seat, dress, log) {
       total(seat.engine ? seat.engine.stats() : { ...NOTHING, engine: "loading", dropped: {} }),
 
     /** Whatever is not `granted` denies; once a no is carried out, and its storage empty, it resolves. */
-    decide: (state) => (state === "granted" ? grant() : refuse()),
+    decide(state) {
+      isPending = false;
+      return state === "granted" ? grant() : refuse();
+    },
 
     /** What `act` hands on was tracked before the yes that ended a no. */
     before(act) {

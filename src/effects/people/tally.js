@@ -16,15 +16,20 @@ import * as verbs from "./verbs.js";
 const AT_ONCE = ["invalid", "before_send", "consent", "sampled"];
 const lostOf = ({ dropped }) => AT_ONCE.reduce((sum, reason) => sum + (dropped[reason] ?? 0), 0);
 
+/** What a row is given: nothing. */
+const PLAIN = { isKept: false, isPrivate: false, greet() {}, end() {} };
+
 /** How a flush of one event ends that was never handed over. */
 const LOST = { ok: false, delivered: 0, dropped: 1 };
 
 /**
- * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
+ * A tracker with checked options; `loadEngine()`, `loadQueries()` and `loadTable()` as `makeTally` takes them. `wasm`
  * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
  * where there is one; `now` and `gone` are as `makeTally` takes them.
  */
-export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now, gone) {
+export const makePeople = (config, ...given) => make(config, makeDress, ...given);
+
+function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadWatch, now, gone) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -38,6 +43,8 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
   const isDecided = config.consent === "pending" && new Promise((resolve) => (decide = resolve));
   const dress = makeDress(config, log);
   const consent = makeConsent(config, seat, dress, log);
+  /** Trackers for rows: each under the same word and the same lot. */
+  const tables = {};
 
   const isTurn = (fields) => fields === TURN || fields === outer;
   /** Hands on what the tracker's queue holds, up to `end`, if there is somebody to take it. */
@@ -149,6 +156,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       return { load };
     },
     loadQueries,
+    undefined,
     now,
     gone,
   );
@@ -204,6 +212,21 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       return flushSoon().then((flushed) => (isLost ? LOST : flushed));
     },
 
+    table(table) {
+      if (tables[table]) return tables[table];
+      const same = {
+        ...config,
+        table,
+        consent: consent.word(),
+        gpc: "ignore",
+        // Drawn when it is asked for.
+        get sample() {
+          return +consent.isIn();
+        },
+      };
+      return (tables[table] = make(same, () => PLAIN, loadTable, loadQueries, undefined, wasm));
+    },
+
     users: {
       recordFollow: says(verbs.followed),
       recordUpload: says(verbs.uploaded),
@@ -223,6 +246,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       }
       if (outer) host.drain();
       const done = consent.decide(state);
+      for (const table in tables) tables[table].consent(state);
       decide?.();
       if (outer) await run().then(() => void watch(), noEngine);
       return done;
