@@ -9,6 +9,7 @@ import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { batchUrl, eventBlock, uuidV7 } from "./blocks.mjs";
 import {
+  answer,
   counted,
   everywhere,
   holdUntil,
@@ -187,7 +188,15 @@ describe("what ClickHouse refuses for good", () => {
     const [{ group, ...aside }] = set_aside;
     assert.deepEqual(
       { ...aside, bytes: undefined },
-      { table: "events", batches: 1, rows: 3, bytes: undefined, code: "117" },
+      {
+        table: "events",
+        batches: 1,
+        rows: 3,
+        bytes: undefined,
+        code: "117",
+        problem:
+          "ClickHouse refuses it with exception code 117 (the data is not what its column holds, JSON that is none for example)",
+      },
     );
     assert.deepEqual(await counted(stack, "good-1"), everywhere(3));
     assert.deepEqual(await counted(stack, "good-2"), everywhere(3));
@@ -232,6 +241,43 @@ describe("what ClickHouse refuses for good", () => {
     assert.equal(set_aside[0].batches, 2);
     assert.deepEqual(await counted(stack, "mixed"), everywhere(0));
     await admin(`0/${set_aside[0].group}/discard`, { method: "POST" });
+  });
+
+  // What an earlier try stored, its answer lost, before ClickHouse refused the same bytes.
+  async function storedAndSetAside(entity) {
+    proxy.next(loseAnswer, answer(400, "", { "x-clickhouse-exception-code": "117" }));
+    await Promise.all([send(entity), send(entity)]);
+    const [{ set_aside }] = await settled(stack);
+    assert.deepEqual([set_aside.length, set_aside[0].batches], [1, 2]);
+    assert.deepEqual(await counted(stack, entity), everywhere(6));
+    return `0/${set_aside[0].group}`;
+  }
+
+  test("D13 is replayed while its table drops what it has of it", async () => {
+    const path = await storedAndSetAside("replayed");
+    assert.equal((await admin(`${path}/replay`, { method: "POST" })).status, 200);
+    await settled(stack);
+    assert.deepEqual(await counted(stack, "replayed"), everywhere(6));
+    assert.deepEqual((await health()).groups[0].set_aside, []);
+  });
+
+  test("D13 is not replayed once its table may take it a second time", async () => {
+    const path = await storedAndSetAside("forgotten");
+    await stack.query(
+      `INSERT INTO events (site, name, batch_id, received_at)
+       SELECT 'open', 'later', generateUUIDv7(), now64(3) FROM numbers(50000)`,
+    );
+    const refused = await admin(`${path}/replay`, { method: "POST" });
+    const { code, message } = await refused.json();
+    assert.deepEqual([refused.status, code], [409, "maybe_stored"]);
+    assert.match(message, /has batches of the group already, 2 of 2 .* replay it with \?force=1$/);
+    await settled(stack);
+    assert.deepEqual(await counted(stack, "forgotten"), everywhere(6));
+    // Somebody who has looked may do it all the same: here the table drops it.
+    assert.equal((await admin(`${path}/replay?force=1`, { method: "POST" })).status, 200);
+    await settled(stack);
+    assert.deepEqual(await counted(stack, "forgotten"), everywhere(6));
+    assert.deepEqual((await health()).groups[0].set_aside, []);
   });
 });
 
@@ -350,6 +396,7 @@ test("health tells the sink and what waits", async () => {
     bytes: 0,
     oldest_ms: 0,
     failures: 0,
+    failing: [],
     given_up: 0,
     aside_groups: 0,
     aside_batches: 0,

@@ -43,6 +43,11 @@ impl World {
                     self.end(id, End::Close);
                 }
                 5..7 => {
+                    if self.dice.chance(25) {
+                        // Its last writes are late, and its last requests refused for now.
+                        self.browser.lag_ms = 2_000;
+                        self.receiver.worker = Worker::RateLimits;
+                    }
                     self.hide_over(id);
                     self.pages[id.0].state = State::Hidden;
                     let soon = self.dice.pick(&[0, 2_000]);
@@ -69,6 +74,23 @@ impl World {
             State::Cached if self.dice.chance(30) => self.end(id, End::Close),
             State::Cached => self.restore(id),
             State::Gone => {}
+        }
+    }
+
+    /// Back out of the bfcache, when somebody else may have sent what it had left.
+    pub fn come_back(&mut self, id: PageId) {
+        if self.pages[id.0].state == State::Cached {
+            self.receiver.worker = Worker::Up;
+            self.deploy_cap(&[1_000]);
+            self.restore(id);
+        }
+    }
+
+    /// A deployment with another cap. Not between a request and its twin: a browser sends a request
+    /// again within moments.
+    fn deploy_cap(&mut self, caps_bytes: &[usize]) {
+        if self.in_the_air == 0 {
+            self.receiver.deployment.cap_bytes = self.dice.pick(caps_bytes);
         }
     }
 
@@ -106,13 +128,7 @@ impl World {
                 self.receiver.deploy_shards(shards, now, &mut self.dice, &mut self.tally);
                 self.after_receiver();
             }
-            // A deployment with another cap. Not between a request and its twin: a browser sends
-            // a request again within moments.
-            _ if self.in_the_air == 0 => {
-                let caps = [1_000, 1_500, 4_000, 1_000_000];
-                self.receiver.deployment.cap_bytes = self.dice.pick(&caps);
-            }
-            _ => {}
+            _ => self.deploy_cap(&[1_000, 1_500, 4_000, 1_000_000]),
         }
     }
 

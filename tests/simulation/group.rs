@@ -201,6 +201,10 @@ impl Group {
                     object.write(Write::Group(row));
                 }
                 Output::ClearBody { group } => object.write(Write::ClearBody(group)),
+                Output::GiveUp { group, given_up } => {
+                    around.tally.count("batch given up");
+                    object.write(Write::GiveUp(group, given_up));
+                }
                 Output::Split { group, rows } => {
                     around.tally.count("group split");
                     object.write(Write::Split(group, rows));

@@ -40,9 +40,10 @@ const SEEDS: u64 = 2_000;
 /// [`AT_LEAST`] times: a simulation in which nothing goes wrong shows nothing.
 const MANY: u64 = 100_000;
 const AT_LEAST: u64 = 10_000;
-const OFTEN: [&str; 11] = [
+const OFTEN: [&str; 12] = [
     "answer lost",
     "journal adopted",
+    "journal handed over with a record on its way",
     "page crashed",
     "half of a split",
     "queue_full",

@@ -93,6 +93,8 @@ impl Object {
 pub struct Storage {
     /// How many shards there are.
     pub shards: Option<u32>,
+    /// How many batches were given up.
+    pub given_up: u64,
     /// Row, body there or not, code for which it was set aside.
     pub groups: BTreeMap<Uuid, (Row, bool, Option<String>)>,
     pub slices: Vec<Slice>,
@@ -104,6 +106,7 @@ pub enum Write {
     Shards(u32),
     Group(Row),
     ClearBody(Uuid),
+    GiveUp(Uuid, u64),
     Split(Uuid, [Row; 2]),
     SetAside(Uuid, Option<String>),
     Move(Vec<Slice>, Vec<Uuid>),
@@ -116,6 +119,12 @@ impl Storage {
             Write::Shards(shards) => self.shards = Some(shards),
             Write::Group(row) => drop(self.groups.insert(row.group, (row, true, None))),
             Write::ClearBody(group) => {
+                if let Some(row) = self.groups.get_mut(&group) {
+                    (row.1, row.2) = (false, None);
+                }
+            }
+            Write::GiveUp(group, given_up) => {
+                self.given_up = given_up;
                 if let Some(row) = self.groups.get_mut(&group) {
                     (row.1, row.2) = (false, None);
                 }
@@ -142,6 +151,12 @@ impl Storage {
             aside: aside.clone(),
         });
         let slices = self.slices.iter().map(|slice| (slice.hour, slice.run)).collect();
-        Stored { shards: self.shards, shards_of_first: None, groups: groups.collect(), slices }
+        Stored {
+            shards: self.shards,
+            shards_of_first: None,
+            given_up: self.given_up,
+            groups: groups.collect(),
+            slices,
+        }
     }
 }

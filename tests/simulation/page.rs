@@ -53,8 +53,12 @@ pub struct Page {
     /// When `pagehide` came, and whether storage was well then.
     pub hidden_over: Option<(u64, bool)>,
     pub frozen_at: Option<u64>,
+    /// When it was last frozen, and when that ended.
+    pub thawed: Option<(u64, u64)>,
     /// Batches that went together with their record, not after it.
     pub sent_at_leave: Vec<tallymark::rng::Uuid>,
+    /// Batches that it still had when it gave up the journal with their records on the way.
+    pub given_up: Vec<tallymark::rng::Uuid>,
     /// Journals in which it has found nothing for itself this time.
     pub passed: Vec<tallymark::rng::Uuid>,
     /// How many page views it has had before this one.

@@ -51,6 +51,8 @@ pub enum Happening {
     Split(PageId, Uuid, Vec<Batch>),
     /// A page that `pagehide` has left goes to the bfcache.
     Cache(PageId),
+    /// The visitor comes back to it.
+    Back(PageId),
     Arrive {
         page: PageId,
         send: SendId,
@@ -353,8 +355,13 @@ impl World {
                     self.call(id, Tracker::handle_timeout);
                     self.pages[id.0].state = State::Cached;
                     self.tally.count("page into the bfcache");
+                    if !self.pages[id.0].given_up.is_empty() {
+                        let later = self.dice.between(3_000, 20_000);
+                        self.at(self.tick + later, Happening::Back(id));
+                    }
                 }
             }
+            Happening::Back(id) => self.come_back(id),
             Happening::Unlock(id) => self.browser.release(id),
             Happening::Split(id, whole, halves) => self.halves(id, whole, halves),
             Happening::Arrive { page, send, url, body, answered } => {

@@ -21,6 +21,8 @@ export const insert = (group, request) => ({ kind: "insert", group: group.slice(
 
 export const clearBody = (group) => ({ kind: "clearBody", group: group.slice() });
 
+export const giveUp = (group, givenUp) => ({ kind: "giveUp", group: group.slice(), givenUp });
+
 export const load = (group) => ({ kind: "load", group: group.slice() });
 
 export const split = (group, ...rows) => ({ kind: "split", group: group.slice(), rows });

@@ -40,7 +40,8 @@ export class GroupMaker extends DurableObject {
     return this.#maker.status();
   }
 
-  // Reads, replays or discards a group that was set aside: its body, no bytes, or nothing.
+  // Reads, lists, replays or discards a group that was set aside: its body, what it holds as JSON, no
+  // bytes, or nothing.
   admin(action, group) {
     return this.#maker.admin(action, group);
   }
@@ -107,7 +108,10 @@ class Maker {
 
   async admin(action, group) {
     if (this.problem) return undefined;
-    if (action === "read") return this.rows.bodyAside(group);
+    const body = () => this.rows.bodyAside(group);
+    if (action === "read") return body();
+    if (action === "list")
+      return this.guarded(() => this.shard.list(group, body() ?? new Uint8Array()));
     const found = this.tell(action, group);
     await this.ctx.storage.sync();
     return found ? new Uint8Array() : undefined;
@@ -206,6 +210,10 @@ class Maker {
 
   clearBody({ group }) {
     this.tried(() => this.rows.clearBody(group));
+  }
+
+  giveUp({ group, givenUp }) {
+    this.tried(() => this.rows.giveUp(group, givenUp));
   }
 
   setAside({ group, code }) {

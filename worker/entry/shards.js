@@ -30,6 +30,6 @@ export function askShards(namespace, { count }) {
   return Promise.all(Array.from({ length: count }, (_, number) => ask(number)));
 }
 
-// A group's body, no bytes, or undefined for no such group.
+// A group's body, what it holds, no bytes, or undefined for no such group.
 export const askAdmin = (namespace, { shard: number, action, group }) =>
   shard(namespace, number).admin(action, group);

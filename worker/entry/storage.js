@@ -3,6 +3,7 @@
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS layout (shards INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS given_up (batches INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS groups (
     id BLOB PRIMARY KEY,
     target TEXT NOT NULL,
@@ -32,6 +33,8 @@ export class Rows {
 
   // Hands every stored row to the shard, one at a time; bodies stay where they are.
   feed(shard) {
+    const [givenUp] = this.sql.exec("SELECT batches FROM given_up").toArray();
+    if (givenUp) shard.storedGivenUp(givenUp.batches);
     const groups = this.sql.exec(
       "SELECT id, target, members, coalesce(length(body), 0) AS bytes, aside FROM groups ORDER BY id",
     );
@@ -62,6 +65,14 @@ export class Rows {
 
   clearBody(group) {
     this.sql.exec("UPDATE groups SET body = NULL, aside = NULL WHERE id = ?", group);
+  }
+
+  giveUp(group, givenUp) {
+    this.storage.transactionSync(() => {
+      this.clearBody(group);
+      this.sql.exec("DELETE FROM given_up");
+      this.sql.exec("INSERT INTO given_up VALUES (?)", givenUp);
+    });
   }
 
   body(group) {

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::refusal::{Code, Refusal};
+use crate::url::Url;
 use tallymark::rng::Uuid;
 
 /// What is done with a group that was set aside.
@@ -10,6 +11,8 @@ use tallymark::rng::Uuid;
 pub enum Action {
     /// Its body is sent to the caller.
     Read,
+    /// It is told what it holds, before it may be tried again (see [`crate::replay`]).
+    List,
     /// It is tried again, as it is.
     Replay,
     /// It is given up; its ids stay known.
@@ -22,6 +25,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::List => "list",
             Self::Replay => "replay",
             Self::Discard => "discard",
         }
@@ -40,17 +44,19 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `<shard>/<group>`, with `/replay` or `/discard`, where there are shards.
+    /// Reads `<shard>/<group>`, with `/replay` or `/discard`, where there are shards. Only with
+    /// `force=1` a replay begins with the replay.
     ///
     /// # Errors
-    /// `not_found`.
-    pub fn parse(path: &str, config: &Config) -> Result<Self, Refusal> {
+    /// `not_found`, `bad_param`.
+    pub fn parse(path: &str, url: &Url<'_>, config: &Config) -> Result<Self, Refusal> {
         let mut parts = path.split('/');
         let mut next = || parts.next().unwrap_or_default();
         let (shard, group) = (next().parse::<u32>(), Uuid::parse(next().as_bytes()));
         let action = match next() {
             "" => Action::Read,
-            "replay" => Action::Replay,
+            "replay" if is_forced(url)? => Action::Replay,
+            "replay" => Action::List,
             "discard" => Action::Discard,
             _ => return Err(no_group()),
         };
@@ -60,6 +66,16 @@ impl Target {
             }
             _ => Err(no_group()),
         }
+    }
+}
+
+/// Whether the admin says that he has looked.
+fn is_forced(url: &Url<'_>) -> Result<bool, Refusal> {
+    let mut parameters = url.parameters();
+    match (parameters.next(), parameters.next()) {
+        (None, _) => Ok(false),
+        (Some((name, value)), None) if name == "force" && value == "1" => Ok(true),
+        _ => Err(Refusal::new(Code::BadParam, "the parameter is force=1")),
     }
 }
 
@@ -78,7 +94,9 @@ pub fn answer(action: Action, found: Option<Vec<u8>>) -> Answer {
             }
             answer
         }
-        (Action::Replay | Action::Discard, Some(_)) => Answer::json(200, "{\"ok\":true}"),
+        (Action::List | Action::Replay | Action::Discard, Some(_)) => {
+            Answer::json(200, "{\"ok\":true}")
+        }
     }
 }
 
@@ -99,12 +117,32 @@ mod tests {
 
     #[test]
     fn a_path_names_shard_group_and_action() {
-        for (end, action) in
-            [("", Action::Read), ("/replay", Action::Replay), ("/discard", Action::Discard)]
-        {
-            let target = Target::parse(&format!("0/{ID}{end}"), &grouping()).unwrap();
+        for (end, action) in [
+            ("", Action::Read),
+            ("/replay", Action::List),
+            ("/replay?force=1", Action::Replay),
+            ("/discard", Action::Discard),
+        ] {
+            let target = parse(&format!("0/{ID}{end}"), &grouping()).unwrap();
             let group = Uuid::parse(ID.as_bytes()).unwrap();
             assert_eq!(target, Target { shard: 0, group, action });
+        }
+    }
+
+    fn parse(path: &str, config: &Config) -> Result<Target, Refusal> {
+        let path = format!("/{path}");
+        let url = Url::parse(&path);
+        Target::parse(&url.path[1..], &url, config)
+    }
+
+    #[test]
+    fn a_replay_is_forced_by_force_1_alone() {
+        for end in ["?force=0", "?force", "?forced=1", "?force=1&a=b"] {
+            let refused = parse(&format!("0/{ID}/replay{end}"), &grouping()).unwrap_err();
+            assert_eq!(
+                (refused.code, &*refused.message),
+                (Code::BadParam, "the parameter is force=1")
+            );
         }
     }
 
@@ -118,11 +156,11 @@ mod tests {
             format!("0/{ID}/drop"),
             format!("0/{ID}/replay/now"),
         ] {
-            let code = Target::parse(&path, &grouping()).unwrap_err().code;
+            let code = parse(&path, &grouping()).unwrap_err().code;
             assert_eq!(code, Code::NotFound, "{path}");
         }
         // Where no shard is bound there is no group either.
-        let code = Target::parse(&format!("0/{ID}"), &config()).unwrap_err().code;
+        let code = parse(&format!("0/{ID}"), &config()).unwrap_err().code;
         assert_eq!(code, Code::NotFound);
     }
 

@@ -217,7 +217,8 @@ impl Config {
         let reads_agents =
             problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
-        let group = problems.group(from);
+        let declared = tables.as_ref().map_or(0, |tables| tables.iter().count());
+        let group = problems.group(from, 1 + declared);
         if sink == Some(Sink::Group) {
             problems.check_groups(from, body_bytes);
         }
@@ -338,7 +339,7 @@ impl Problems {
     }
 
     /// The variables of the group-maker.
-    fn group(&mut self, from: &Environment) -> Option<Options> {
+    fn group(&mut self, from: &Environment, tables: usize) -> Option<Options> {
         let defaults = Options::default();
         let shards = self.number("GROUP_SHARDS", &from.group_shards, 1, (1, limits::GROUP_SHARDS));
         let window_ms = self.number(
@@ -361,6 +362,7 @@ impl Problems {
         );
         Some(Options {
             shards: shards?,
+            tables,
             window_ms: window_ms?,
             backlog_bytes: backlog_bytes?,
             backlog_groups: backlog_groups?,

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::config::Config;
+use crate::exception;
 use crate::group::Inserted;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
@@ -53,6 +54,7 @@ fn with_settings(
     request.headers.push(("content-encoding", "zstd".into()));
     request.body = body;
     request.answer_bytes = limits::INSERT_ANSWER_BYTES;
+    request.answer_is_short = true;
     request
 }
 
@@ -109,7 +111,7 @@ pub fn found(outcome: &Outcome) -> Result<Found, String> {
 pub fn outcome(outcome: &Outcome) -> Inserted {
     let line = match outcome.success() {
         Ok(_) => return Inserted::Accepted,
-        Err(line) => format!("insert: {line}"),
+        Err(line) => line,
     };
     match outcome {
         Outcome::Answer(Reply { exception_code: Some(code), .. })
@@ -131,10 +133,10 @@ pub fn answer(of: &Outcome, now: UnixMs, known: bool) -> Answer {
         Inserted::Accepted => Answer::accepted(now, known),
         Inserted::Refused(code) => Answer::from(Refusal::new(
             Code::BadBlock,
-            format!("ClickHouse refuses the block with code {code}"),
+            format!("ClickHouse refuses the block with {}", exception::told(&code)),
         ))
         .logged(of.success().err().map(|line| format!("insert: {line}")).unwrap_or_default()),
-        Inserted::Uncertain { line, .. } => busy(line),
+        Inserted::Uncertain { line, .. } => busy(format!("insert: {line}")),
     }
 }
 
@@ -172,6 +174,7 @@ mod tests {
         ];
         assert_eq!(request.headers, headers);
         assert_eq!((request.timeout_ms, request.answer_bytes), (10_000, 65_536));
+        assert!(request.answer_is_short);
     }
 
     #[test]
@@ -204,6 +207,7 @@ mod tests {
              &param_batch=0198c9a0-0000-7000-8000-000000000001"
         );
         assert_eq!(request.headers[0], ("x-clickhouse-user", "reader".to_owned()));
+        assert!(!request.answer_is_short);
     }
 
     #[test]
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(told("{\"known\":1}\n"), strange);
         assert_eq!(found(&Outcome::TimedOut), Err("ClickHouse did not answer in time".to_owned()));
         // TOO_MANY_ROWS, of the reader's own limits.
-        let limit = Err("ClickHouse answered 500, exception code 158".to_owned());
+        let limit = Err("ClickHouse answered 500, exception code 158 (the query would read more rows than its user may)".to_owned());
         assert_eq!(found(&reply(500, Some("158"), true)), limit);
     }
 
@@ -248,10 +252,19 @@ mod tests {
             (Outcome::TimedOut, "insert: ClickHouse did not answer in time"),
             (Outcome::Failed, "insert: ClickHouse cannot be reached, or its answer is broken"),
             (reply(200, None, false), "insert: 200 came back, but not from ClickHouse"),
-            (reply(200, Some("241"), true), "insert: ClickHouse answered 200, exception code 241"),
+            (
+                reply(200, Some("241"), true),
+                "insert: ClickHouse answered 200, exception code 241 (the server or the user has no memory left)",
+            ),
             (reply(403, None, false), "insert: 403 came back, but not from ClickHouse"),
-            (reply(500, Some("252"), true), "insert: ClickHouse answered 500, exception code 252"),
-            (reply(400, Some("60"), true), "insert: ClickHouse answered 400, exception code 60"),
+            (
+                reply(500, Some("252"), true),
+                "insert: ClickHouse answered 500, exception code 252 (the table has too many parts: its merges do not keep up)",
+            ),
+            (
+                reply(400, Some("60"), true),
+                "insert: ClickHouse answered 400, exception code 60 (a table is missing: run the migrations)",
+            ),
         ] {
             assert_eq!(told(&outcome), (503, busy.into(), Some(line.into())), "{outcome:?}");
         }
@@ -260,8 +273,7 @@ mod tests {
     #[test]
     fn data_that_can_never_be_stored_is_refused_for_good() {
         let (status, body, _) = told(&reply(400, Some("117"), true));
-        let expected =
-            r#"{"code":"bad_block","message":"ClickHouse refuses the block with code 117"}"#;
+        let expected = r#"{"code":"bad_block","message":"ClickHouse refuses the block with exception code 117 (the data is not what its column holds, JSON that is none for example)"}"#;
         assert_eq!((status, body.as_str()), (400, expected));
     }
 }

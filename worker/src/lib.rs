@@ -34,10 +34,13 @@
 //! | [`sql`] | `/v1/sql`: the admin's own statements, as the reading user |
 //! | [`admin`] | `/v1/admin/migrate` |
 //! | [`query`] | named queries: files, parameters, request, result |
+//! | [`exception`] | what a code of ClickHouse's means to whoever runs the worker |
+//! | [`form`] | a statement and its parameters, apart from each other |
 //! | [`upstream`] | a request to ClickHouse and what can come of it |
 //! | [`migrate`] | the files of `schema/`, applied in order, recorded |
 //! | [`health`] | `/v1/health` |
 //! | [`aside`] | `/v1/admin/groups/…`: groups that were set aside |
+//! | [`replay`] | before such a group is tried again: does its table have any of it? |
 //! | [`assets`] | `/tallymark/<file>` |
 //! | [`worker`] | what all requests of an isolate share |
 //! | [`exchange`] | one request from begin to end |
@@ -46,8 +49,8 @@
 //!
 //! * No IO, no clock, no randomness: the entry passes `now` in.
 //! * Nothing is acknowledged before the sink has said that it is durable.
-//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, the question of
-//!   [`health`], `CREATE DATABASE` in [`admin`], and what [`migrate`] asks about migrations, fills
+//! * SQL is in `schema/` and `queries/`, plus the `INSERT` of [`insert`], its look-up, that of [`replay`], the
+//!   question of [`health`], `CREATE DATABASE` in [`admin`], and what [`migrate`] asks about migrations, fills
 //!   rollups with and deletes events by; a shard's own tables are in `entry/storage.js`.
 //! * A credential is never part of a URL.
 //! * No serde on a batch's way.
@@ -63,7 +66,9 @@ pub mod cdc;
 pub mod config;
 pub mod enrich;
 pub mod events;
+pub mod exception;
 pub mod exchange;
+pub mod form;
 pub mod group;
 pub mod health;
 pub mod inflate;
@@ -74,6 +79,7 @@ pub mod members;
 pub mod migrate;
 pub mod query;
 pub mod refusal;
+pub mod replay;
 pub mod routes;
 pub mod sink;
 pub mod sites;

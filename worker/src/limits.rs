@@ -218,6 +218,10 @@ pub const GROUPS_ASIDE_BATCHES: usize = 100_000;
 /// Groups set aside that `/v1/health` lists, of each shard.
 pub const GROUPS_ASIDE_LISTED: usize = 20;
 
+/// Batches of a group that one question about a replay names: 39,000 bytes, of the 131,072 that a
+/// field of a form may have (`http_max_field_value_size`).
+pub const REPLAY_BATCHES: usize = 1_000;
+
 /// Shards: each is one Durable Object; `node tests/bench/group.bench.mjs` tells what one
 /// takes.
 pub const GROUP_SHARDS: u32 = 64;

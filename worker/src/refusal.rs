@@ -27,6 +27,8 @@ pub enum Code {
     BadMethod,
     /// 400: a query's parameter is missing, unknown or wrong. Final.
     BadParam,
+    /// 409: replayed, a group that was set aside could be counted twice.
+    MaybeStored,
     /// 410: the batch outlived the time for which ids are remembered. Final.
     TooOld,
     /// 429: the key has made too many requests; the same may pass later.
@@ -55,6 +57,7 @@ impl Code {
             Self::UnknownQuery => "unknown_query",
             Self::BadMethod => "bad_method",
             Self::BadParam => "bad_param",
+            Self::MaybeStored => "maybe_stored",
             Self::TooOld => "too_old",
             Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
@@ -72,6 +75,7 @@ impl Code {
             Self::BadOrigin | Self::Forbidden => 403,
             Self::BadTable | Self::NotFound | Self::UnknownQuery => 404,
             Self::BadMethod => 405,
+            Self::MaybeStored => 409,
             Self::TooOld => 410,
             Self::TooLarge => 413,
             Self::RateLimited => 429,
@@ -154,6 +158,7 @@ mod tests {
             (Code::UnknownQuery, 404, "unknown_query"),
             (Code::BadMethod, 405, "bad_method"),
             (Code::BadParam, 400, "bad_param"),
+            (Code::MaybeStored, 409, "maybe_stored"),
             (Code::TooOld, 410, "too_old"),
             (Code::TooLarge, 413, "too_large"),
             (Code::RateLimited, 429, "rate_limited"),

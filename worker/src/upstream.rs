@@ -1,7 +1,11 @@
 //! A request to ClickHouse, and what can come of it.
 
 use crate::config::{Config, User};
+use crate::exception;
 use crate::url::push_escaped;
+
+/// Room for the URL of an insert, so that it does not grow piece by piece; others may need more.
+const URL_BYTES: usize = 512;
 
 /// A request to ClickHouse, always a `POST`, for the entry to fetch.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,6 +20,9 @@ pub struct Request {
     pub timeout_ms: u32,
     /// How much of an answer is read before it counts as none, in bytes.
     pub answer_bytes: usize,
+    /// Whether ClickHouse's own answer is short for sure, nothing or the text of one exception: then
+    /// nobody need count its chunks.
+    pub answer_is_short: bool,
     /// What other requests may wait for instead of sending the same, if anything.
     pub flight: Option<String>,
 }
@@ -48,7 +55,9 @@ impl Request {
     /// A request as `user`, with `parameters` besides the database.
     #[must_use]
     pub fn new(config: &Config, user: &User, parameters: &[(&str, &str)]) -> Self {
-        let mut url = format!("{}/?database=", config.clickhouse_url);
+        let mut url = String::with_capacity(URL_BYTES);
+        url.push_str(&config.clickhouse_url);
+        url.push_str("/?database=");
         push_escaped(&mut url, &config.database);
         for (name, value) in parameters {
             url.push('&');
@@ -61,7 +70,15 @@ impl Request {
             ("x-clickhouse-key", user.password.clone()),
         ];
         let timeout_ms = config.upstream_timeout_ms;
-        Self { url, headers, body: Vec::new(), timeout_ms, answer_bytes: 0, flight: None }
+        Self {
+            url,
+            headers,
+            body: Vec::new(),
+            timeout_ms,
+            answer_bytes: 0,
+            answer_is_short: false,
+            flight: None,
+        }
     }
 }
 
@@ -74,7 +91,7 @@ impl Outcome {
         match self {
             Self::Answer(reply) if reply.is_success() => Ok(reply),
             Self::Answer(Reply { status, exception_code: Some(code), .. }) => {
-                Err(format!("ClickHouse answered {status}, exception code {code}"))
+                Err(format!("ClickHouse answered {status}, {}", exception::told(code)))
             }
             Self::Answer(Reply { status, .. }) => {
                 Err(format!("{status} came back, but not from ClickHouse"))

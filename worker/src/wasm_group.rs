@@ -23,6 +23,8 @@ extern "C" {
     fn insert(group: &[u8], request: JsValue) -> JsValue;
     #[wasm_bindgen(js_name = clearBody)]
     fn clear_body(group: &[u8]) -> JsValue;
+    #[wasm_bindgen(js_name = giveUp)]
+    fn give_up(group: &[u8], given_up: f64) -> JsValue;
     fn load(group: &[u8]) -> JsValue;
     fn split(group: &[u8], first: JsValue, second: JsValue) -> JsValue;
     #[wasm_bindgen(js_name = setAside)]
@@ -66,6 +68,12 @@ impl GroupShard {
     #[wasm_bindgen(js_name = shardsOfFirst)]
     pub fn shards_of_first(&mut self, shards: u32) {
         self.stored.shards_of_first = Some(shards);
+    }
+
+    /// How many batches were given up.
+    #[wasm_bindgen(js_name = storedGivenUp)]
+    pub fn stored_given_up(&mut self, given_up: f64) {
+        self.stored.given_up = given_up as u64;
     }
 
     /// A group's row.
@@ -190,6 +198,13 @@ impl GroupShard {
         self.with(|shard| shard.handle_loaded(now(wall, tick), uuid(group), body));
     }
 
+    /// See [`Shard::list`], as JSON.
+    #[must_use]
+    pub fn list(&self, group: &[u8], body: &[u8]) -> Option<Vec<u8>> {
+        let listed = self.shard.as_ref()?.list(uuid(group), body)?;
+        serde_json::to_vec(&listed).ok()
+    }
+
     /// See [`Shard::handle_replay`].
     pub fn replay(&mut self, wall: f64, tick: f64, group: &[u8]) -> bool {
         let (now, group) = (now(wall, tick), uuid(group));
@@ -262,6 +277,7 @@ fn to_js(output: Output, config: &Config) -> JsValue {
             insert(&group.0, request_to_js(&request))
         }
         Output::ClearBody { group } => clear_body(&group.0),
+        Output::GiveUp { group, given_up } => give_up(&group.0, given_up as f64),
         Output::Load { group } => load(&group.0),
         Output::Split { group, rows: [first, second] } => {
             split(&group.0, row_to_js(&first), row_to_js(&second))

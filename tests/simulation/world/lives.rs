@@ -25,13 +25,18 @@ impl World {
     }
 
     pub fn show(&mut self, id: PageId) {
-        self.pages[id.0].state = State::Visible;
-        self.pages[id.0].frozen_at = None;
+        let page = &mut self.pages[id.0];
+        page.state = State::Visible;
+        if let Some(frozen_at) = page.frozen_at.take() {
+            page.thawed = Some((frozen_at, self.tick));
+        }
         self.call_back(id);
     }
 
     pub fn freeze(&mut self, id: PageId) {
         self.tell(|| format!("{id:?} freezes"));
+        // The shell listens to `freeze`.
+        self.call(id, Tracker::handle_timeout);
         self.pages[id.0].state = State::Frozen;
         self.pages[id.0].frozen_at = Some(self.tick);
     }
@@ -44,7 +49,8 @@ impl World {
         self.pages[id.0].hidden_over = Some((self.tick, was_well));
         self.call(id, Tracker::handle_pagehide);
         if self.dice.chance(30) {
-            self.track(id, 2);
+            let rows = self.dice.pick(&[2, 30]);
+            self.track(id, rows);
             self.call(id, Tracker::handle_leave);
         }
         self.leaving = false;
@@ -89,10 +95,14 @@ impl World {
                 let bound_ms = 150 + 3 * page.slowest_ms + throttled_ms;
                 let since = page.storing_since.unwrap_or(0);
                 let is_young = end.saturating_sub(since) <= bound_ms;
-                Death {
-                    too_late_from: end.saturating_sub(bound_ms),
-                    unsafe_before: if is_young { since } else { 0 },
-                }
+                // Time in which nothing ran was no time to store anything.
+                let too_late_from = match page.thawed {
+                    Some((frozen_at, at)) if end < at + bound_ms => {
+                        frozen_at.saturating_sub(at + bound_ms - end)
+                    }
+                    _ => end.saturating_sub(bound_ms),
+                };
+                Death { too_late_from, unsafe_before: if is_young { since } else { 0 } }
             }
             _ => Death { too_late_from: u64::MAX, unsafe_before: self.tick },
         };

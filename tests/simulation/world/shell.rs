@@ -1,6 +1,6 @@
 //! A page's shell: what the tracker asks for is done, and what comes of it is told.
 
-use tallymark::answer::{Answer, Response, Word};
+use tallymark::answer::{Answer, Receiver, Response, Verdict, Word};
 use tallymark::drops::{DROPPED, PageDrops};
 use tallymark::event::{Event, Page as Place};
 use tallymark::outbox::{Batch, SendId};
@@ -38,7 +38,9 @@ impl World {
             slowest_ms: 0,
             hidden_over: None,
             frozen_at: None,
+            thawed: None,
             sent_at_leave: Vec::new(),
+            given_up: Vec::new(),
             passed: Vec::new(),
             view: 0,
             drops: PageDrops::default(),
@@ -144,6 +146,10 @@ impl World {
         let page = &mut self.pages[id.0];
         let now = page.now(self.tick, self.slept_ms);
         self.answered = self.sends.remove(&(id, send.0));
+        let is_given_up = self.answered.is_some_and(|batch| page.given_up.contains(&batch));
+        if is_given_up && answer.verdict(Receiver::Worker) == Verdict::TooLarge {
+            self.tally.count("batch too large after its record was given up");
+        }
         let outcome = page.tracker.handle_answer(now, send, &answer);
         if let (Some(Outcome::Accepted), Some(batch)) = (outcome, self.answered) {
             self.ledger.settled(id, batch);
@@ -177,6 +183,12 @@ impl World {
                 Output::Split(whole) => self.split(id, whole),
                 Output::Release => {
                     self.tally.count("journal handed over");
+                    let page = &mut self.pages[id.0];
+                    let waiting: Vec<Uuid> = page.tracker.batches().map(|batch| batch.id).collect();
+                    if !waiting.is_empty() {
+                        self.tally.count("journal handed over with a record on its way");
+                    }
+                    page.given_up.extend(waiting);
                     self.browser.release(id);
                 }
                 Output::Wake(at) => {

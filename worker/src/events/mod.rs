@@ -188,6 +188,9 @@ impl Head {
                 }
             };
             if let Err(Fault { code, message }) = taken {
+                if code == Code::TooLarge {
+                    return Err(Refusal::new(code, message));
+                }
                 refused.push(Refused { index, code: code.name(), message });
             }
         }
@@ -485,6 +488,29 @@ mod tests {
         // More than a block may have: 200 rows of 20,000 bytes.
         let row = format!(r#"{{"name":"a","properties":{{"a":"{}"}}}}"#, "x".repeat(20_000));
         assert_eq!(refused(vec![row; 200].join("\n").as_bytes()), Code::TooLarge);
+    }
+
+    #[test]
+    fn rows_that_no_block_could_hold_are_refused_as_a_whole_by_what_they_leave_out() {
+        let tables = format!(
+            r#"[{{\"name\":\"t\",\"columns\":[{{\"name\":\"id\",\"type\":\"UInt8\",\"default\":0}},
+                {{\"name\":\"text\",\"type\":\"String\",\"default\":\"{}\"}}],\"order_by\":[\"id\"]}}]"#,
+            "x".repeat(30_000)
+        );
+        let tables = format!(r#""TABLES":"{}""#, tables.replace('\n', ""));
+        let config = Config::read(&crate::testing::environment_with(&tables)).unwrap();
+        let url = Url::parse("https://edge.test/?k=pk_open&t=t");
+        let mut rng = Rng::new([1; 4]);
+        let mut refused = |rows: usize| {
+            let now = UnixMs(NOW);
+            let head = Head::read(Form::Events, &url, None, None, now, &config, &mut rng).unwrap();
+            head.take("{}\n".repeat(rows).as_bytes(), &sender(), now, &config).err()
+        };
+        assert_eq!(refused(66), None);
+        let message = "the rows before it have more than 2000000 bytes";
+        assert_eq!(refused(10_000), Some(Refusal::new(Code::TooLarge, message)));
+        // Where no row follows, the block itself is found too large.
+        assert_eq!(refused(67).unwrap().code, Code::TooLarge);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum Length {
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// `bad_event`, or `forbidden` for what the key may not pass.
+    /// `bad_event`, `forbidden` for what the key may not pass, or `too_large` where no row may follow.
     pub code: Code,
     /// One sentence for people.
     pub message: String,

@@ -94,6 +94,13 @@ pub enum Output {
         /// The group.
         group: Uuid,
     },
+    /// Set the row's body to NULL and keep how many batches were given up, in one transaction.
+    GiveUp {
+        /// The group, of one batch.
+        group: Uuid,
+        /// How many it makes.
+        given_up: u64,
+    },
     /// Read the row's body, then call [`Shard::handle_loaded`].
     Load {
         /// The group.

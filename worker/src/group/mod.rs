@@ -46,7 +46,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What storage has to hold: the number of shards; a row a group (id, table, members, body or
+//! What storage has to hold: the number of shards, and of batches given up; a row a group (id, table, members, body or
 //! NULL, and why it was set aside); a row a slice (hour, part, run, keys). [`Stored`] is what a
 //! start gets of it.
 //!
@@ -61,6 +61,9 @@
 //!   come again.
 //! * What waits, and what is set aside, is bounded in bytes, groups and batches; over it batches are
 //!   busy, not lost.
+//! * A table that ClickHouse answers with exceptions holds no more than its share of that, and its
+//!   tries take one place of those that inserts have: the other tables go on.
+//! * What is given up is counted where it outlives the process.
 
 mod aside;
 mod backlog;
@@ -68,6 +71,7 @@ mod effect;
 mod gate;
 mod key;
 mod known;
+mod lane;
 mod options;
 mod refused;
 mod row;
@@ -75,13 +79,14 @@ mod shard;
 mod status;
 mod window;
 
+pub use backlog::Load;
 pub use effect::{Inserted, Output, Put, PutId, Taken};
 pub use key::{Key, Member, decode_members, encode_members, shard_of};
 pub use known::Slice;
 pub use options::{Options, Problem, Stored};
 pub use row::{Row, StoredGroup};
 pub use shard::Shard;
-pub use status::{Aside, Status};
+pub use status::{Aside, Failing, Listed, Status};
 
 #[cfg(test)]
 mod tests;

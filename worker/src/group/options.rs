@@ -1,5 +1,6 @@
 //! What a shard is told at its start: options, and what its storage holds.
 
+use super::backlog::Load;
 use super::row::StoredGroup;
 use crate::limits;
 use tallymark::rng::Uuid;
@@ -9,6 +10,9 @@ use tallymark::rng::Uuid;
 pub struct Options {
     /// How many shards there are; stored at the first start, and never another after it.
     pub shards: u32,
+    /// How many tables batches may be for, `events` included: one that ClickHouse answers with
+    /// exceptions may hold this part of the backlog's limits, and no more.
+    pub tables: usize,
     /// How long a batch waits for others: default 250 ms.
     pub window_ms: u32,
     /// Rows that fill a group: default 5,000.
@@ -37,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             shards: 1,
+            tables: 1,
             window_ms: limits::GROUP_WINDOW_MS,
             window_rows: limits::GROUP_ROWS,
             window_bytes: limits::GROUP_BYTES,
@@ -52,6 +57,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What may wait for ClickHouse, of all tables.
+    #[must_use]
+    pub const fn backlog(&self) -> Load {
+        Load {
+            bytes: self.backlog_bytes,
+            groups: self.backlog_groups,
+            batches: self.backlog_batches,
+        }
+    }
+}
+
 /// What the storage holds at a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
@@ -59,6 +76,8 @@ pub struct Stored {
     pub shards: Option<u32>,
     /// The same by the first shard's, for one that has no memory of its own yet.
     pub shards_of_first: Option<u32>,
+    /// How many batches were given up.
+    pub given_up: u64,
     /// All groups' rows.
     pub groups: Vec<StoredGroup>,
     /// The slices there are: hour and run.

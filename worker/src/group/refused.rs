@@ -3,15 +3,17 @@
 use super::effect::Output;
 use super::row::{self, Group, State};
 use super::shard::Shard;
+use super::status::{Aside, Listed};
 use crate::limits;
 use crate::zstd;
+use tallymark::block;
 use tallymark::rng::Uuid;
 use tallymark::time::{Now, TickMs};
 
 impl Shard {
     /// ClickHouse will never take this body.
     pub(super) fn refused(&mut self, now: Now, id: Uuid, code: &str) {
-        let Some(group) = self.open.get_mut(&id) else { return };
+        let Some(group) = self.open.get_mut(id) else { return };
         // Once any try may have stored it, its batches can never go under another token.
         if group.members.len() > 1 && !group.is_uncertain {
             group.state = State::Splitting(code.into());
@@ -22,19 +24,14 @@ impl Shard {
     }
 
     fn set_aside(&mut self, now: Now, id: Uuid, code: &str) {
-        let Some(mut group) = self.open.remove(&id) else { return };
+        let Some(mut group) = self.open.remove(id) else { return };
+        let why = Aside::problem(code);
         if self.is_aside_full(&group) {
-            self.open.insert(id, group);
-            self.refuse_over_limit(now, id);
+            self.refuse_over_limit(now, id, group, &why);
             return;
         }
         group.state = State::Waiting;
-        let id_text = id.to_text();
-        let name = std::str::from_utf8(&id_text).unwrap_or_default();
-        let batches = group.members.len();
-        self.outputs.push_back(Output::Log(format!(
-            "group {name}: set aside, {batches} batches; ClickHouse refuses them with code {code}"
-        )));
+        self.outputs.push_back(Output::Log(group.log(id, &format!("is set aside: {why}"))));
         self.outputs.push_back(Output::SetAside { group: id, code: code.into() });
         self.aside.insert(id, group, code.into());
     }
@@ -50,28 +47,30 @@ impl Shard {
     /// No room is left to set the group aside. A single batch that cannot have been stored is given
     /// up and counted, as its sender would have without a group; anybody can send such batches, and
     /// must not fill the shard with them. Everything else waits until somebody has made room.
-    fn refuse_over_limit(&mut self, now: Now, id: Uuid) {
-        let Some(group) = self.open.get_mut(&id) else { return };
-        let line = if group.members.len() == 1 && !group.is_uncertain {
+    fn refuse_over_limit(&mut self, now: Now, id: Uuid, mut group: Group, why: &str) {
+        let and = "and too much is set aside already";
+        if group.members.len() == 1 && !group.is_uncertain {
             self.given_up = self.given_up.saturating_add(1);
-            self.settle(now, id);
-            "group: a refused batch was given up, because too many are set aside already"
-        } else {
-            group.state = State::Waiting;
-            group.due = now.tick.plus_ms(limits::GROUP_REFUSED_WAIT_MS);
-            "group: a group was refused, and too many are set aside already"
-        };
-        self.outputs.push_back(Output::Log(line.into()));
+            let line = group.log(id, &format!("is given up: {why}, {and}"));
+            self.outputs.push_back(Output::Log(line));
+            self.outputs.push_back(Output::GiveUp { group: id, given_up: self.given_up });
+            self.known.settle(now.wall, id, group.members);
+            return;
+        }
+        self.outputs.push_back(Output::Log(group.log(id, &format!("waits: {why}, {and}"))));
+        group.state = State::Waiting;
+        group.due = now.tick.plus_ms(limits::GROUP_REFUSED_WAIT_MS);
+        self.open.insert(id, group);
     }
 
     /// The body that [`Output::Load`] asked for is there.
     pub fn handle_loaded(&mut self, now: Now, id: Uuid, body: &[u8]) {
         self.observe(now);
-        let Some(State::Splitting(code)) = self.open.get_mut(&id).map(|group| &group.state) else {
+        let Some(State::Splitting(code)) = self.open.get_mut(id).map(|group| &group.state) else {
             return;
         };
         let code = code.clone();
-        let Some(group) = self.open.remove(&id) else { return };
+        let Some(group) = self.open.remove(id) else { return };
         let blocks = zstd::plain(body).unwrap_or_default();
         let Some(halves) = row::halves(&group.members, &blocks) else {
             self.open.insert(id, group);
@@ -92,6 +91,21 @@ impl Shard {
         self.outputs.push_back(Output::Split { group: id, rows });
         self.outputs.extend(syncs);
         self.pump(now);
+    }
+
+    /// What a group holds that was set aside, by its body; `None` if there is none.
+    #[must_use]
+    pub fn list(&self, id: Uuid, body: &[u8]) -> Option<Listed> {
+        let (_, group, _) = self.aside.iter().find(|(other, ..)| *other == id)?;
+        let blocks = zstd::plain(body).unwrap_or_default();
+        let mut rest = blocks.as_slice();
+        let batches = group.members.iter().map(|member| {
+            let (block, after) = rest.split_at_checked(member.block_bytes as usize)?;
+            rest = after;
+            batch_of(block)
+        });
+        let batches = batches.collect::<Option<_>>().unwrap_or_default();
+        Some(Listed { table: group.table.clone(), batches })
     }
 
     /// Tries a group that was set aside again, as it is; false if there is none.
@@ -115,4 +129,12 @@ impl Shard {
         self.known.settle(now.wall, id, group.members);
         true
     }
+}
+
+/// The id of a block's batch, where its table keeps it, and when it came.
+fn batch_of(block: &[u8]) -> Option<String> {
+    let block = block::walk(block).ok()?;
+    block.column("received_at")?;
+    let id = block.column("batch_id")?.values::<Uuid>()?.next()?;
+    Some(String::from_utf8_lossy(&id.to_text()).into_owned())
 }

@@ -1,9 +1,8 @@
 //! One shard's state machine: what came in, and what to do.
 
 use super::aside::SetAside;
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Load};
 use super::effect::{Inserted, Output, Put, PutId, Taken};
-use super::gate::{Gate, backoff_ms};
 use super::key::{self, Key, Member, hour_of};
 use super::known::{self, Known, Moved};
 use super::options::{Options, Problem, Stored};
@@ -33,9 +32,7 @@ pub struct Shard {
     /// Groups set aside.
     pub(super) aside: SetAside,
     pub(super) known: Known,
-    in_flight: usize,
-    gate: Gate,
-    /// Batches given up since the start.
+    /// Batches given up, ever.
     pub(super) given_up: u64,
     alarm: Option<UnixMs>,
     /// Storage is not what this shard believes; everything is busy until it starts again.
@@ -82,9 +79,7 @@ impl Shard {
             writing: HashMap::new(),
             aside: SetAside::default(),
             known: Known::new(&stored.slices, options.known_keys),
-            in_flight: 0,
-            gate: Gate::default(),
-            given_up: 0,
+            given_up: stored.given_up,
             alarm: None,
             is_lost: false,
             outputs,
@@ -178,7 +173,7 @@ impl Shard {
         if self.is_lost {
             return Some(Some(Taken::Busy));
         }
-        let writing = self.writing.get(&key).and_then(|group| self.open.get_mut(group));
+        let writing = self.writing.get(&key).and_then(|group| self.open.get_mut(*group));
         if let Some(Group { state: State::Writing(waiting), .. }) = writing {
             waiting.push(Waiting { put: put.id, is_twin: true });
             return Some(None);
@@ -189,7 +184,7 @@ impl Shard {
         if self.known.has(key) {
             return Some(Some(Taken::Known));
         }
-        if self.is_full(put.block.len()) {
+        if self.is_full(put.table, put.block.len()) {
             return Some(Some(Taken::Busy));
         }
         None
@@ -263,7 +258,7 @@ impl Shard {
     /// The group's row is durable.
     pub fn handle_synced(&mut self, now: Now, id: Uuid) {
         self.observe(now);
-        let Some(group) = self.open.get_mut(&id) else { return };
+        let Some(group) = self.open.get_mut(id) else { return };
         let State::Writing(waiting) = &mut group.state else { return };
         let waiting = std::mem::take(waiting);
         group.state = State::Waiting;
@@ -281,7 +276,7 @@ impl Shard {
     /// The group's row could not be written, and is not there.
     pub fn handle_write_failed(&mut self, now: Now, id: Uuid, why: &str) {
         self.observe(now);
-        let Some(Group { members, state: State::Writing(waiting), .. }) = self.open.remove(&id)
+        let Some(Group { members, state: State::Writing(waiting), .. }) = self.open.remove(id)
         else {
             return;
         };
@@ -297,7 +292,7 @@ impl Shard {
         self.observe(now);
         self.is_lost = true;
         self.outputs.push_back(Output::Log(format!("group: storage failed: {why}")));
-        let writing = self.open.groups_mut().filter_map(|(_, group)| match &mut group.state {
+        let writing = self.open.groups_mut().filter_map(|group| match &mut group.state {
             State::Writing(waiting) => Some(std::mem::take(waiting)),
             _ => None,
         });
@@ -312,37 +307,30 @@ impl Shard {
     /// An insert has ended.
     pub fn handle_inserted(&mut self, now: Now, id: Uuid, outcome: &Inserted) {
         self.observe(now);
-        let Some(group) = self.open.get_mut(&id) else { return };
-        if group.state != State::InFlight {
+        if !self.open.end(id) {
             return;
         }
-        self.in_flight -= 1;
-        group.state = State::Waiting;
         match outcome {
             Inserted::Accepted => {
-                self.gate.answered();
+                self.open.answered(id);
                 self.settle(now, id);
             }
             Inserted::Refused(code) => {
-                self.gate.answered();
+                self.open.answered(id);
                 self.refused(now, id, code);
             }
             Inserted::Uncertain { by_clickhouse, line } => {
-                group.is_uncertain = true;
-                self.gate.failed(now.tick, &mut self.rng);
-                if *by_clickhouse {
-                    // It may be about this group alone, so others go before it.
-                    group.exceptions = group.exceptions.saturating_add(1);
-                    group.due = now.tick.plus_ms(backoff_ms(group.exceptions, &mut self.rng));
+                self.open.failed(now.tick, id, *by_clickhouse, line, &mut self.rng);
+                if let Some(group) = self.open.get_mut(id) {
+                    self.outputs.push_back(Output::Log(group.log(id, &format!("waits: {line}"))));
                 }
-                self.outputs.push_back(Output::Log(line.clone()));
             }
         }
         self.pump(now);
     }
 
     pub(super) fn settle(&mut self, now: Now, id: Uuid) {
-        let Some(group) = self.open.remove(&id) else { return };
+        let Some(group) = self.open.remove(id) else { return };
         self.outputs.push_back(Output::ClearBody { group: id });
         self.known.settle(now.wall, id, group.members);
     }
@@ -384,12 +372,14 @@ impl Shard {
     #[must_use]
     pub fn status(&self, now: Now) -> Status {
         let oldest = self.open.oldest().and_then(Uuid::v7_time);
+        let load = self.load(|_| true);
         Status {
-            groups: self.open.len(),
-            batches: self.waiting_batches(),
-            bytes: self.waiting_bytes(),
+            groups: load.groups,
+            batches: load.batches,
+            bytes: load.bytes,
             oldest_ms: oldest.map_or(0, |time| now.wall.since_ms(time).max(0)),
-            failures: self.gate.failures,
+            failures: self.open.failures(),
+            failing: self.open.failing(),
             known_in_memory: self.known.len(),
             given_up: self.given_up,
             aside_groups: self.aside.len(),
@@ -415,13 +405,8 @@ impl Shard {
         if self.is_lost {
             return;
         }
-        let most = self.gate.in_flight(self.options.inserts);
-        while self.in_flight < most && self.gate.resume_at <= now.tick {
-            let Some((id, group)) = self.open.next(now.tick) else { break };
-            group.state = State::InFlight;
-            self.in_flight += 1;
-            let table = group.table.clone();
-            self.outputs.push_back(Output::Insert { group: id, table });
+        while let Some((group, table)) = self.open.next(now.tick, self.options.inserts) {
+            self.outputs.push_back(Output::Insert { group, table });
         }
         if let Some(Moved { slices, groups }) = self.known.move_out(now.wall) {
             self.outputs.push_back(Output::MoveKnown { slices, groups });
@@ -439,27 +424,32 @@ impl Shard {
     fn wake_at(&self) -> Option<TickMs> {
         let window_ms = u64::from(self.options.window_ms);
         let windows = self.windows.values().map(|window| window.opened.plus_ms(window_ms));
-        let may_send = !self.is_lost && self.in_flight < self.gate.in_flight(self.options.inserts);
-        let sends = may_send.then(|| self.open.due(self.gate.resume_at)).flatten();
+        let sends = self.open.due(self.options.inserts).filter(|_| !self.is_lost);
         windows.min().into_iter().chain(sends).min()
     }
 
-    /// Whether a batch of these bytes is one too many.
-    fn is_full(&self, block_bytes: usize) -> bool {
-        self.waiting_bytes() + block_bytes as u64 > self.options.backlog_bytes
-            || self.open.len() >= self.options.backlog_groups
-            || self.waiting_batches() >= self.options.backlog_batches
+    /// Whether a batch of these bytes for this table is one too many. A table that ClickHouse
+    /// refuses may hold no more than its share: there is always room for the others then.
+    fn is_full(&self, table: &str, block_bytes: usize) -> bool {
+        let all = self.options.backlog();
+        self.load(|_| true).is_full(all, block_bytes)
+            || self.open.refuses(table)
+                && self.load(|of| of == table).is_full(all.share(self.options.tables), block_bytes)
     }
 
-    fn waiting_bytes(&self) -> u64 {
-        let windows: usize = self.windows.values().map(|window| window.blocks.len()).sum();
-        let looking: usize = self.looking.values().map(|looking| looking.block.len()).sum();
-        self.open.bytes() + (windows + looking) as u64
-    }
-
-    fn waiting_batches(&self) -> usize {
-        let windows: usize = self.windows.values().map(|window| window.members.len()).sum();
-        self.open.batches() + windows + self.looking.len()
+    /// How much waits for the tables that `is_meant` says, in groups and on the way there.
+    fn load(&self, is_meant: impl Fn(&str) -> bool) -> Load {
+        let mut load = self.open.load(&is_meant);
+        let windows = self.windows.iter().filter(|(table, _)| is_meant(table));
+        for (_, window) in windows {
+            load.bytes += window.blocks.len() as u64;
+            load.batches += window.members.len();
+        }
+        for looking in self.looking.values().filter(|looking| is_meant(&looking.table)) {
+            load.bytes += looking.block.len() as u64;
+            load.batches += 1;
+        }
+        load
     }
 }
 

@@ -4,6 +4,7 @@ use super::bind::{Given, bind, from_text, wrong};
 use super::{Catalogue, Query};
 use crate::access::Grant;
 use crate::config::Config;
+use crate::form::Form;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::upstream::Request;
@@ -134,27 +135,4 @@ pub(super) fn known<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a Quer
 fn unknown_param(name: &str) -> Refusal {
     let name: String = name.chars().take(limits::SITE_BYTES).collect();
     Refusal::new(Code::BadParam, format!("the query has no parameter {name}"))
-}
-
-/// A `multipart/form-data` body. ClickHouse takes parameters from it, and it has no length that
-/// proxies cut off, as URLs have.
-#[derive(Default)]
-struct Form(Vec<u8>);
-
-impl Form {
-    /// A fixed boundary is safe: it begins with a line break, and no value holds one, see
-    /// [`bind`]; the statement is a file of our own.
-    const CONTENT_TYPE: &'static str = "multipart/form-data; boundary=tallymark-query";
-
-    fn push(&mut self, name: &str, value: &str) {
-        let head = "--tallymark-query\r\ncontent-disposition: form-data; name=\"";
-        for part in [head, name, "\"\r\n\r\n", value, "\r\n"] {
-            self.0.extend_from_slice(part.as_bytes());
-        }
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(b"--tallymark-query--\r\n");
-        self.0
-    }
 }

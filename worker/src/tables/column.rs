@@ -155,6 +155,12 @@ impl Values {
         Ok(())
     }
 
+    /// How many bytes they take.
+    pub fn bytes(&self) -> usize {
+        let offsets: usize = self.offsets.iter().map(Vec::len).sum();
+        offsets * size_of::<u64>() + self.nulls.len() + self.data.len()
+    }
+
     /// Appends name, type and rows.
     pub fn encode(&self, name: &str, out: &mut Vec<u8>) {
         let scalar = match self.ty.scalar {

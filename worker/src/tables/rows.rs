@@ -4,9 +4,10 @@ use super::column::Values;
 use super::{Declared, Default};
 use crate::events::{Fault, bad};
 use crate::members::Members;
+use crate::refusal::Code;
 use serde_json::Value;
 use tallymark::column::varint;
-use tallymark::limits::STRING_BYTES;
+use tallymark::limits::{BLOCK_BYTES, STRING_BYTES};
 use tallymark::schema::By;
 use tallymark::time::UnixMs;
 
@@ -33,8 +34,14 @@ impl Rows {
     /// Reads one row's text and appends it. `null` is the same as leaving a column out.
     ///
     /// # Errors
-    /// The first thing that is wrong; nothing is appended then.
+    /// The first thing that is wrong; nothing is appended then. `too_large` is no fault of the row:
+    /// no block could hold the rows before it, which may be far longer than their texts by what they
+    /// leave out.
     pub fn push(&mut self, text: &str) -> Result<(), Fault> {
+        if self.columns.iter().map(Values::bytes).sum::<usize>() > BLOCK_BYTES {
+            let message = format!("the rows before it have more than {BLOCK_BYTES} bytes");
+            return Err(Fault { code: Code::TooLarge, message });
+        }
         if text.len() > ROW_BYTES {
             return Err(bad(format!("the row has more than {ROW_BYTES} bytes")));
         }
@@ -140,6 +147,25 @@ mod tests {
         // Left out, it is the time in the request's id, which every retry has.
         let times = block.column("created_at").unwrap().values::<UnixSeconds>().unwrap();
         assert!(times.eq([UnixSeconds(1_795_435_200), UnixSeconds(1)]));
+    }
+
+    #[test]
+    fn rows_that_leave_long_defaults_out_end_where_no_block_could_hold_them() {
+        let default = "x".repeat(20_000);
+        let columns = ["a", "b"]
+            .map(|name| format!(r#"{{"name":"{name}","type":"String","default":"{default}"}},"#));
+        let columns = columns.concat();
+        let json = format!(
+            r#"[{{"name":"t","columns":[{columns}{{"name":"tags","type":"Array(UInt8)"}}],
+                "order_by":["a"]}}]"#
+        );
+        let tables = Tables::parse(&json).unwrap();
+        let mut rows = Rows::new(tables.find("t").unwrap(), UnixMs(0));
+        let fault = (0..10_000).find_map(|_| rows.push(r#"{"tags":[1]}"#).err()).unwrap();
+        assert_eq!(fault.code, Code::TooLarge);
+        assert_eq!(fault.message, "the rows before it have more than 2000000 bytes");
+        // A text has its length before it, of three bytes; tags are an offset and an element.
+        assert_eq!(rows.rows(), 2_000_000 / (2 * 20_003 + 9) + 1);
     }
 
     #[test]

@@ -7,5 +7,6 @@ mod refused;
 mod simulation;
 mod start;
 mod storage;
+mod tables;
 mod window;
 mod world;

@@ -79,6 +79,7 @@ pub enum Write {
     Shards(u32),
     Group(Row),
     ClearBody(Uuid),
+    GiveUp(Uuid, u64),
     Split(Uuid, [Row; 2]),
     SetAside(Uuid, Option<String>),
     Move(Vec<Slice>, Vec<Uuid>),
@@ -92,6 +93,10 @@ impl Write {
             Self::Group(row) => drop(to.groups.insert(row.group, (row, true, None))),
             Self::ClearBody(group) => {
                 to.groups.get_mut(&group).unwrap().1 = false;
+            }
+            Self::GiveUp(group, given_up) => {
+                to.groups.get_mut(&group).unwrap().1 = false;
+                to.given_up = given_up;
             }
             Self::Split(group, rows) => {
                 to.groups.remove(&group).unwrap();

@@ -1,9 +1,10 @@
 //! Groups that ClickHouse refuses for good: split while nothing of them can have been stored, else
 //! set aside whole.
 
-use super::world::{World, block, uncertain};
-use crate::group::{Options, Taken};
+use super::world::{NOON, World, batch, block, text, uncertain};
+use crate::group::{Listed, Options, Taken};
 use std::collections::BTreeMap;
+use tallymark::column::Wire;
 use tallymark::rng::Uuid;
 
 use Taken::{Accepted, Busy, Known};
@@ -127,13 +128,28 @@ fn over_the_limit_a_group_that_may_be_stored_waits_a_minute_and_holds_up_nobody(
 #[test]
 fn over_the_limit_a_refused_batch_is_given_up_and_counted() {
     let mut world = World::new(Options { aside_groups: 1, ..Options::default() });
-    world.group(&[1]);
+    let first = world.group(&[1]);
     let second = world.group(&[2]);
     world.refuse();
     world.refuse();
     assert!(!world.has_body(second));
     let status = world.shard.status(world.now);
     assert_eq!((status.groups, status.aside_groups, status.given_up), (0, 1, 1));
+    let refuses = "ClickHouse refuses it with exception code 117 (the data is not what its column \
+                   holds, JSON that is none for example)";
+    let lines = [
+        format!("group {} of table events (batches: 1) is set aside: {refuses}", text(first)),
+        format!(
+            "group {} of table events (batches: 1) is given up: {refuses}, and too much is set \
+             aside already",
+            text(second)
+        ),
+    ];
+    assert_eq!(world.logs, lines);
+    assert_eq!(status.set_aside[0].problem, refuses);
+    // The count is of what is lost, not of what this process has lost.
+    world.restart();
+    assert_eq!(world.shard.status(world.now).given_up, 1);
     world.answered();
     world.put(2);
     assert_eq!(world.answered(), [(2, Known)]);
@@ -209,4 +225,40 @@ fn a_discarded_group_is_gone_and_its_batches_stay_known() {
     assert_eq!(world.answered(), [(1, Known)]);
     world.restart();
     assert_eq!((world.inserts.len(), world.shard.status(world.now).set_aside.len()), (0, 0));
+}
+
+/// A block of one row with its batch's id and arrival, as a table of the edge's columns has it.
+fn block_with_id(number: u32) -> Vec<u8> {
+    let mut block = b"\x02\x01\x08batch_id\x04UUID".to_vec();
+    block.extend_from_slice(batch(NOON, number).to_wire().as_ref());
+    block.extend_from_slice(b"\x0breceived_at\x0dDateTime64(3)");
+    block.extend_from_slice(&NOON.to_le_bytes());
+    block
+}
+
+#[test]
+fn a_group_that_was_set_aside_lists_its_batches_where_its_rows_tell_them() {
+    let mut world = World::new(Options::default());
+    world.put_block(1, 1, &block_with_id(1));
+    world.put_block(2, 2, &block_with_id(2));
+    world.advance(250);
+    let told = world.lose();
+    world.advance(100);
+    world.refuse();
+    let untold = world.group(&[3]);
+    world.refuse();
+    let list = |group: Uuid| {
+        let body = &world.storage.groups[&group].0.body;
+        let Listed { table, batches } = world.shard.list(group, body)?;
+        assert_eq!(table, "events");
+        Some(batches)
+    };
+    assert_eq!(list(told), Some(vec![text(batch(NOON, 1)), text(batch(NOON, 2))]));
+    // What is no block of such a table tells nothing, and nobody looks at one that is not aside.
+    assert_eq!(list(untold), Some(Vec::new()));
+    assert_eq!(world.shard.list(batch(NOON, 9), &[]), None);
+    assert_eq!(
+        world.shard.list(told, &[]),
+        Some(Listed { table: "events".into(), batches: vec![] })
+    );
 }

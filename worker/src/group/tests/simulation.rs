@@ -306,6 +306,7 @@ impl Simulation {
                 Output::WriteShards(shards) => object.write(Write::Shards(shards)),
                 Output::WriteGroup(row) => object.write(Write::Group(row)),
                 Output::ClearBody { group } => object.write(Write::ClearBody(group)),
+                Output::GiveUp { group, given_up } => object.write(Write::GiveUp(group, given_up)),
                 Output::Split { group, rows } => object.write(Write::Split(group, rows)),
                 Output::SetAside { group, code } => {
                     object.write(Write::SetAside(group, Some(code)));

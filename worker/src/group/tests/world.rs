@@ -17,6 +17,7 @@ pub const SEED: [u64; 4] = [1, 2, 3, 4];
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     pub shards: Option<u32>,
+    pub given_up: u64,
     /// Row, body there or not, code for which it was set aside.
     pub groups: BTreeMap<Uuid, (Row, bool, Option<String>)>,
     pub slices: Vec<Slice>,
@@ -32,7 +33,13 @@ impl Storage {
             aside: aside.clone(),
         });
         let slices = self.slices.iter().map(|slice| (slice.hour, slice.run)).collect();
-        Stored { shards: self.shards, shards_of_first: None, groups: groups.collect(), slices }
+        Stored {
+            shards: self.shards,
+            shards_of_first: None,
+            given_up: self.given_up,
+            groups: groups.collect(),
+            slices,
+        }
     }
 }
 
@@ -203,6 +210,10 @@ impl World {
                 let (_, has_body, aside) = groups.get_mut(&group).unwrap();
                 (*has_body, *aside) = (false, None);
             }
+            Output::GiveUp { group, given_up } => {
+                groups.get_mut(&group).unwrap().1 = false;
+                self.storage.given_up = given_up;
+            }
             Output::Load { group } => {
                 let body = groups[&group].0.body.clone();
                 self.shard.handle_loaded(self.now, group, &body);
@@ -236,6 +247,11 @@ pub fn batch(time: i64, number: u32) -> Uuid {
     (id[6], id[8]) = (0x70, 0x80);
     id[12..].copy_from_slice(&number.to_be_bytes());
     Uuid(id)
+}
+
+/// An id as logs show it.
+pub fn text(id: Uuid) -> String {
+    String::from_utf8(id.to_text().to_vec()).unwrap()
 }
 
 /// A block of `rows` rows as far as a shard looks into it: two counts, then anything.
