@@ -37,7 +37,8 @@ const { origin } = await serveOrigin(
   { folder: PACKAGE, page: (url) => (url.pathname === "/" ? html(url) : undefined) },
 );
 const vars = { TABLES: JSON.stringify([FEATURE]), SINK: "direct" };
-const stack = await startStack({ after }, { origins: [origin], vars });
+const sites = [{ site: "served", key: "sk_served", kind: "server" }];
+const stack = await startStack({ after }, { origins: [origin], sites, vars });
 const proxy = await startProxy({ after }, stack.site);
 const browser = await launchChromium({ after });
 beforeEach(() => {
@@ -150,8 +151,7 @@ test("S2.6 without WebAssembly the same rows are stored", async (t) => {
 
 test("S2.6 from Node, events and rows each to their table", async () => {
   const { init } = await import("../../pkg/node/index.js");
-  const { site, key } = stack;
-  const tally = init({ endpoint: site, key });
+  const tally = init({ endpoint: stack.site, key: "sk_served" });
   const table = tally.table("my_feature_events");
   tally.track("beside", { entityType: "post", entityId: "rows" });
   for (const user_id of range(3)) table.track({ feature_id: 6, user_id, action: "open" });
