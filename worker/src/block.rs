@@ -120,7 +120,7 @@ impl EdgeColumns {
 /// A column of one text.
 fn repeated_text(text: &str, rows: usize) -> LowCardinality {
     let mut column = LowCardinality::default();
-    column.push_rows(text, rows);
+    column.push_rows(text.as_bytes(), rows);
     column
 }
 
