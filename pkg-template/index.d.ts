@@ -299,7 +299,7 @@ export type AnyTables = Record<string, Record<string, unknown>>;
  */
 export interface Table<Row = Record<string, unknown>> {
   /**
-   * Adds a row: its columns by their own names, at most 32,750 characters as JSON. Never throws and
+   * Adds a row: its columns by their own names, at most 32,760 bytes as JSON. Never throws and
    * never waits. What is no object, cannot be read or is too long counts as `invalid`, and so does a
    * row that the worker refuses. The object is read at the next drain of the queue: do not change it
    * meanwhile.

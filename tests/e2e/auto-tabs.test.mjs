@@ -1,5 +1,5 @@
-// Automatic events where tabs really hide, windows really lose the focus, and pages really are
-// prerendered. The page's clock is the test's: what was measured is exact.
+// Automatic events where tabs really hide and pages really are prerendered. The page's clock is the
+// test's: what was measured is exact.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -71,20 +71,6 @@ test("a tab that is hidden by another one, and a window that is minimised, are n
   await other.activate();
   await is(tab, "hidden", false);
   assert.deepEqual(await engagedOf(tab, "hidden"), [2_000, 1_500, 250]);
-});
-
-test("a window beside it takes the focus, and with it the time", async () => {
-  const tab = await openRead("beside");
-  await tab.evaluate("pass(1_000)");
-  await tabs.open("about:blank", { newWindow: true });
-  await is(tab, "visible", false);
-  await tab.evaluate("pass(7_000)");
-  await tab.activate();
-  await is(tab, "visible", true);
-  await tab.evaluate("pass(500)");
-  await tab.minimise();
-  await is(tab, "hidden", false);
-  assert.deepEqual(await engagedOf(tab, "beside"), [1_500]);
 });
 
 test("a tab that is opened in the background is a view once it is seen", async () => {

@@ -1,4 +1,4 @@
-// Chromium as its user has it: tabs that hide, windows that lose the focus, pages that are prerendered.
+// Chromium as its user has it: tabs that hide, windows that are minimised, pages that are prerendered.
 //
 // Playwright is not there: it makes every page believe that it is visible and has the focus. What is not
 // attached may be prerendered, too: Chromium does not prerender for a page that DevTools look at.
@@ -13,7 +13,7 @@ import { join } from "node:path";
 const END = "\0";
 
 /**
- * Starts it. `open(url, { newWindow, isBehind })` gives a tab, the foremost one unless it `isBehind`: `{ evaluate(expression), activate(),
+ * Starts it. `open(url, { isBehind })` gives a tab, the foremost one unless it `isBehind`: `{ evaluate(expression), activate(),
  * minimise(), restore() }`; `visit(url)` opens one that nobody is attached to.
  */
 export async function startTabs(scope) {
@@ -25,12 +25,6 @@ export async function startTabs(scope) {
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
   );
   const exited = once(child, "exit");
-  scope.after(async () => {
-    process.kill(child.pid, "SIGKILL");
-    await exited;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-  });
-
   const [, , , commands, answers] = child.stdio;
   const waiting = new Map();
   let said = "";
@@ -50,8 +44,15 @@ export async function startTabs(scope) {
       commands.write(JSON.stringify({ id: last, method, params, sessionId }) + END);
     });
 
-  const visit = (url, { newWindow = false, isBehind = false } = {}) =>
-    send("Target.createTarget", { url, newWindow, background: isBehind });
+  scope.after(async () => {
+    // The end of its own: one that is killed leaves processes that still write.
+    send("Browser.close").catch(() => {});
+    await exited;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  });
+
+  const visit = (url, { isBehind = false } = {}) =>
+    send("Target.createTarget", { url, background: isBehind });
   return {
     visit,
     async open(url, options) {
