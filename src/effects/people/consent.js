@@ -37,7 +37,6 @@ export function stop(engine, queue) {
  */
 export function makeConsent(config, seat, dress, log) {
   let isBegun = false;
-  let isPending = config.consent === "pending";
   let isDenied = false;
   let isIn;
   /** What `stats()` told of engines that are no more. */
@@ -66,7 +65,7 @@ export function makeConsent(config, seat, dress, log) {
 
   /** Whether this page is in the sample: as the session that it goes on with, or else by lot. */
   const drawn = () => {
-    const running = dress.isKept ? runningSession() : undefined;
+    const running = dress.isKept && runningSession();
     const isIn = running?.isIn ?? Math.random() < config.sample;
     if (dress.isKept && !isIn) keepSession({ id: running?.id ?? uuid(), last: Date.now(), isIn });
     return isIn;
@@ -78,6 +77,7 @@ export function makeConsent(config, seat, dress, log) {
   const deny = (why) => {
     log(`consent denied: ${why}`);
     isDenied = true;
+    config.consent = "denied";
     replace("consent");
     return purge();
   };
@@ -93,14 +93,15 @@ export function makeConsent(config, seat, dress, log) {
     if (isDenied) end();
     else if (isIn !== undefined) return;
     isDenied = false;
+    config.consent = "granted";
     run();
   };
   const begin = () => {
     if (isBegun) return;
     isBegun = true;
-    onRefusal(() => isDenied || deny("another tracker was told"));
+    onRefusal(() => isDenied || deny("told elsewhere"));
     // It begins with the visitor's word.
-    if (isPending) return;
+    if (config.consent === "pending") return;
     if (config.consent === "denied") deny("by option");
     else if (isRefused()) deny("on an earlier page");
     else if (dress.isPrivate && config.gpc === "deny") deny("Global Privacy Control");
@@ -110,12 +111,6 @@ export function makeConsent(config, seat, dress, log) {
   return {
     begin,
     isIn: draw,
-
-    /** What has been said until now. */
-    word() {
-      begin();
-      return isDenied ? "denied" : isPending ? "pending" : "granted";
-    },
 
     /** Whether nothing of this page may be counted. */
     isOut: () => isDenied || isIn === false,
@@ -134,10 +129,7 @@ export function makeConsent(config, seat, dress, log) {
       total(seat.engine ? seat.engine.stats() : { ...NOTHING, engine: "loading", dropped: {} }),
 
     /** Whatever is not `granted` denies; once a no is carried out, and its storage empty, it resolves. */
-    decide(state) {
-      isPending = false;
-      return state === "granted" ? grant() : refuse();
-    },
+    decide: (state) => (state === "granted" ? grant() : refuse()),
 
     /** What `act` hands on was tracked before the yes that ended a no. */
     before(act) {

@@ -17,7 +17,7 @@ const AT_ONCE = ["invalid", "before_send", "consent", "sampled"];
 const lostOf = ({ dropped }) => AT_ONCE.reduce((sum, reason) => sum + (dropped[reason] ?? 0), 0);
 
 /** What a row is given: nothing. */
-const PLAIN = { isKept: false, isPrivate: false, greet() {}, end() {} };
+const PLAIN = { greet() {}, end() {} };
 
 /** How a flush of one event ends that was never handed over. */
 const LOST = { ok: false, delivered: 0, dropped: 1 };
@@ -27,9 +27,7 @@ const LOST = { ok: false, delivered: 0, dropped: 1 };
  * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
  * where there is one; `now` and `gone` are as `makeTally` takes them.
  */
-export const makePeople = (config, ...given) => make(config, makeDress, ...given);
-
-function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadWatch, now, gone) {
+export function makePeople(config, loadEngine, loadQueries, loadTable, wasm, loadWatch, now, gone) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -41,7 +39,7 @@ function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadW
 
   let decide;
   const isDecided = config.consent === "pending" && new Promise((resolve) => (decide = resolve));
-  const dress = makeDress(config, log);
+  const dress = config.isPlain ? PLAIN : makeDress(config, log);
   const consent = makeConsent(config, seat, dress, log);
   /** Trackers for rows: each under the same word and the same lot. */
   const tables = {};
@@ -77,7 +75,7 @@ function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadW
 
   let loading;
   const loadSeat = async () => {
-    const queue = { calls: [], shed: 0, wasm: outer.wasm ?? wasm };
+    const queue = { calls: [], shed: 0, wasm };
     // Not after a refusal that came meanwhile.
     const greet = (...tools) => seat.engine || dress.greet(tools);
     queue.calls.push(Date.now(), greet, queue);
@@ -122,13 +120,13 @@ function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadW
 
   let isWatching = false;
   /** Tracks what has been measured until now. */
-  let measure = () => {};
+  let measure;
   /** Observes the page once something of it may be counted. */
   const watch = async () => {
     if (!config.auto || !loadWatch || isWatching || consent.isOut()) return;
     isWatching = true;
     try {
-      measure = (await (await loadWatch()).watch(config, outer, host, pushTurn)) ?? measure;
+      measure = await (await loadWatch()).watch(config, outer, host, pushTurn);
     } catch (error) {
       isWatching = false;
       log(error);
@@ -213,18 +211,23 @@ function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadW
     },
 
     table(table) {
-      if (tables[table]) return tables[table];
-      const same = {
-        ...config,
-        table,
-        consent: consent.word(),
-        gpc: "ignore",
-        // Drawn when it is asked for.
-        get sample() {
-          return +consent.isIn();
+      // What has been said until now stands in `config`.
+      consent.begin();
+      return (tables[table] ??= makePeople(
+        {
+          ...config,
+          table,
+          isPlain: true,
+          // Drawn when it is asked for.
+          get sample() {
+            return +consent.isIn();
+          },
         },
-      };
-      return (tables[table] = make(same, () => PLAIN, loadTable, loadQueries, undefined, wasm));
+        loadTable,
+        undefined,
+        undefined,
+        wasm,
+      ));
     },
 
     users: {
@@ -241,7 +244,7 @@ function make(config, makeDress, loadEngine, loadQueries, loadTable, wasm, loadW
       consent.begin();
       // What was tracked, or measured, under the old word goes under it.
       if (consent.isOut()) {
-        if (outer) measure();
+        if (outer) measure?.();
         else turn((yes = () => {}));
       }
       if (outer) host.drain();
