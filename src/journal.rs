@@ -190,6 +190,13 @@ enum State {
     Away,
 }
 
+/// What only the shell can do for the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Open,
+    Release,
+}
+
 /// The journal of one page.
 #[derive(Debug)]
 pub struct Journal {
@@ -199,7 +206,7 @@ pub struct Journal {
     is_failing: bool,
     next_store: u32,
     /// What the shell is to be asked for.
-    wish: Option<Output>,
+    wish: Option<Wish>,
 }
 
 impl Default for Journal {
@@ -221,12 +228,15 @@ impl Journal {
         self.state = State::Opening;
         self.id = id;
         self.is_failing = false;
-        self.wish = Some(Output::Open(id));
+        self.wish = Some(Wish::Open);
     }
 
     /// What the shell has to be asked for, once.
     pub fn next_output(&mut self) -> Option<Output> {
-        self.wish.take()
+        Some(match self.wish.take()? {
+            Wish::Open => Output::Open(self.id),
+            Wish::Release => Output::Release,
+        })
     }
 
     /// The shell has, or has not, got lock and database. Whether that was waited for, and went
@@ -282,7 +292,7 @@ impl Journal {
     /// Gives the journal up.
     pub fn hand_over(&mut self) {
         self.state = State::Away;
-        self.wish = Some(Output::Release);
+        self.wish = Some(Wish::Release);
     }
 
     /// The page has come back. Whether it needs a new journal.

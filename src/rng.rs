@@ -96,15 +96,12 @@ pub struct Rng {
 impl Rng {
     /// A generator from 32 bytes of entropy (`crypto.getRandomValues` in a page).
     ///
-    /// An all-zero seed, which xoshiro cannot leave, is replaced by a fixed one.
+    /// An all-zero seed, which xoshiro cannot leave, counts as another.
     #[must_use]
     pub fn new(seed: [u64; 4]) -> Self {
-        let state = if seed.iter().all(|&word| word == 0) {
-            [0x9e37_79b9_7f4a_7c15, 1, 2, 3]
-        } else {
-            seed
-        };
-        Self { state }
+        let [a, b, c, d] = seed;
+        let is_zero = a | b | c | d == 0;
+        Self { state: [a | u64::from(is_zero), b, c, d] }
     }
 
     /// The next 64 random bits.
@@ -203,6 +200,12 @@ mod tests {
         let mut rng = Rng::new([9, 9, 9, 9]);
         assert_eq!(rng.below(0), 0);
         assert!((0..1000).all(|_| rng.below(7) < 7));
+    }
+
+    #[test]
+    fn a_seed_of_zeros_is_left() {
+        let mut rng = Rng::new([0; 4]);
+        assert_ne!([rng.next_u64(), rng.next_u64()], [0, 0]);
     }
 
     #[test]

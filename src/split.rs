@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
 mod tests {
     use super::*;
     use crate::block;
-    use crate::buffer::{Buffer, PageContext, Row};
+    use crate::buffer::{Buffer, PageContext};
     use crate::event::{Event, Page};
     use crate::schema::EVENTS;
     use crate::time::UnixMs;
@@ -128,12 +128,13 @@ mod tests {
     use alloc::string::String;
 
     fn block_of(rows: u32, kinds: u32) -> Vec<u8> {
-        let mut buffer = Buffer::default();
+        let page = PageContext::new(Uuid([1; 16]), &Page::default());
+        let mut buffer = Buffer::new(page);
         buffer.open(Uuid([7; 16]));
         for seq in 0..rows {
             let text = format!("{}", seq % kinds);
             let page = Page { hostname: "e.example", pathname: &text, ..Page::default() };
-            let page = PageContext::new(Uuid([1; 16]), &page);
+            buffer.turn_page(PageContext::new(Uuid([1; 16]), &page));
             let event = Event {
                 name: "view",
                 entity_type: &text,
@@ -142,7 +143,7 @@ mod tests {
                 properties: r#"{"a":1}"#,
                 ..Event::at(UnixMs(i64::from(seq)))
             };
-            buffer.push(&Row { event: &event, page: &page, session_id: Uuid([2; 16]), seq });
+            buffer.push(&event, Uuid([2; 16]));
         }
         buffer.block(None)
     }

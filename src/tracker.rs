@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::answer::{Answer, Verdict};
-use crate::buffer::{Buffer, PageContext, Row, row_bytes_at_most};
+use crate::buffer::{Buffer, PageContext};
 use crate::destination::Target;
 use crate::error::DropReason;
 use crate::event::{Event, Page};
@@ -164,8 +164,6 @@ pub struct Tracker {
     config: Config,
     rng: Rng,
     session: Session,
-    page: PageContext,
-    next_seq: u32,
     /// The batch's id is drawn when it opens, at its first row.
     buffer: Buffer,
     /// What is known of the open buffer's record.
@@ -209,11 +207,11 @@ impl Tracker {
         if config.on_failure == OnFailure::Persist && config.journal_bytes > 0 {
             journal.reopen(rng.uuid_v7(now.wall));
         }
+        let session = Session::begin(now.wall, &mut rng);
+        let page = PageContext::new(rng.uuid_v7(now.wall), page);
         Self {
-            session: Session::begin(now.wall, &mut rng),
-            page: PageContext::new(rng.uuid_v7(now.wall), page),
-            next_seq: 0,
-            buffer: Buffer::default(),
+            session,
+            buffer: Buffer::new(page),
             buffer_saved: Saved::No,
             write_at: TickMs::NEVER,
             timer: FlushTimer::new(now.tick, u64::from(config.max_time_ms)),
@@ -239,8 +237,7 @@ impl Tracker {
     /// A new page view begins: a new page id, and `seq` from 0.
     pub fn handle_page(&mut self, now: Now, page: &Page<'_>) {
         self.observe(now);
-        self.page = PageContext::new(self.rng.uuid_v7(now.wall), page);
-        self.next_seq = 0;
+        self.buffer.turn_page(PageContext::new(self.rng.uuid_v7(now.wall), page));
     }
 
     /// Another page of the site has seen its last event at `last_event`, in the session `id`: the
@@ -420,7 +417,11 @@ impl Tracker {
     fn append(&mut self, event: &Event<'_>) -> Result<(), DropReason> {
         event.check()?;
         let max_bytes = self.config.max_bytes as usize;
-        let row_bytes = row_bytes_at_most(event, &self.page);
+        let row_bytes = self.buffer.row_bytes_at_most(event);
+        if self.body_bytes() + row_bytes > max_bytes {
+            // What the page's texts take is known better after it.
+            self.buffer.catch_up();
+        }
         if self.body_bytes() + row_bytes > max_bytes {
             self.seal();
         }
@@ -431,13 +432,8 @@ impl Tracker {
             self.buffer.open(self.rng.uuid_v7(self.now.wall));
             self.timer.arm(self.now.tick);
         }
-        self.buffer.push(&Row {
-            event,
-            page: &self.page,
-            session_id: self.session.touch(event.occurred_at, &mut self.rng),
-            seq: self.next_seq,
-        });
-        self.next_seq = self.next_seq.wrapping_add(1);
+        let session_id = self.session.touch(event.occurred_at, &mut self.rng);
+        self.buffer.push(event, session_id);
         Ok(())
     }
 
@@ -461,6 +457,7 @@ impl Tracker {
 
     /// Keeps every limit; the oldest batch goes first.
     fn tidy(&mut self) {
+        self.buffer.catch_up();
         self.note_slow_storage();
         let horizon = self.now.wall.plus_ms(-BATCH_AGE_MS);
         let is_old = |entry: &Entry| entry.batch.id.v7_time().is_none_or(|time| time < horizon);

@@ -2,7 +2,7 @@
 
 use super::encode::{column_len, encode_column};
 use super::{Block, BlockError, Cause};
-use crate::column::{Column, Fixed, Push, varint};
+use crate::column::{Column, Wire, varint};
 use crate::limits::BLOCK_COLUMNS;
 use crate::time::UnixMs;
 use alloc::vec::Vec;
@@ -43,21 +43,18 @@ pub fn append(
             return Err(BlockError::of(Cause::RowsDiffer, name));
         }
     }
-    let corrected = times.map(|(name, times)| correct(block, name, times)).transpose()?;
-    let (before, times, after) = match &corrected {
-        Some((at, times)) => {
-            let (before, rest) = block.encoded_columns.split_at_checked(*at).unwrap_or_default();
-            let (_, after) = rest.split_at_checked(times.len()).unwrap_or_default();
-            (before, times.as_slice(), after)
-        }
-        None => (block.encoded_columns, &[][..], &[][..]),
-    };
+    let corrected = times.map(|(name, times)| corrected(block, name, times)).transpose()?;
     let added: usize = columns.iter().map(|(name, column)| column_len(name, *column)).sum();
     out.reserve(varint::len(count) + varint::len(block.rows) + block.encoded_columns.len() + added);
     varint::write(count, out);
     varint::write(block.rows, out);
-    for part in [before, times, after] {
-        out.extend_from_slice(part);
+    let start = out.len();
+    out.extend_from_slice(block.encoded_columns);
+    if let Some((at, times)) = corrected {
+        let data = out.get_mut(start + at..).unwrap_or_default();
+        for (bytes, time) in data.as_chunks_mut().0.iter_mut().zip(times) {
+            *bytes = time.to_wire();
+        }
     }
     for (name, column) in columns {
         encode_column(name, *column, out);
@@ -65,12 +62,12 @@ pub fn append(
     Ok(())
 }
 
-/// Where the bytes of the times begin, and what they become.
-fn correct(
+/// Where the bytes of the times begin, and what they become: one for each row.
+fn corrected<'a>(
     block: &Block<'_>,
     name: &str,
-    times: &[UnixMs],
-) -> Result<(usize, Vec<u8>), BlockError> {
+    times: &'a [UnixMs],
+) -> Result<(usize, &'a [UnixMs]), BlockError> {
     let column = block.column(name).ok_or_else(|| BlockError::of(Cause::MissingColumn, name))?;
     if column.values::<UnixMs>().is_none() {
         return Err(BlockError::of(Cause::WrongType, name));
@@ -78,11 +75,5 @@ fn correct(
     if times.len() != block.rows {
         return Err(BlockError::of(Cause::RowsDiffer, name));
     }
-    let mut bytes = Vec::with_capacity(column.data.len());
-    let mut corrected = Fixed::default();
-    for &time in times {
-        corrected.push(time);
-    }
-    corrected.write_rows(&mut bytes);
-    Ok((column.data_at, bytes))
+    Ok((column.data_at, times))
 }

@@ -64,6 +64,12 @@ impl<V: Wire> Fixed<V> {
         self.bytes.chunks_exact(width::<V>()).all(|bytes| bytes == wire.as_ref())
     }
 
+    /// Appends `value` `rows` times at the cost of a copy. Not part of [`Push`], where the page would
+    /// download it.
+    pub fn push_rows(&mut self, value: V, rows: usize) {
+        self.bytes.extend_from_slice(&value.to_wire().as_ref().repeat(rows));
+    }
+
     /// The values pushed so far, in order.
     #[must_use]
     pub fn values(&self) -> Values<'_, V> {
@@ -161,5 +167,21 @@ impl<V: Wire> Iterator for Values<'_, V> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.bytes.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_pushed_at_once_are_the_rows_pushed_one_by_one() {
+        let (mut at_once, mut one_by_one) = (Fixed::<u32>::default(), Fixed::<u32>::default());
+        for (value, rows) in [(7, 3), (8, 0), (0x0102_0304, 500)] {
+            at_once.push_rows(value, rows);
+            one_by_one.push_repeated(value, rows);
+        }
+        assert!(at_once.values().eq(one_by_one.values()));
+        assert_eq!(at_once.rows(), 503);
     }
 }

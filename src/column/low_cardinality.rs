@@ -13,7 +13,7 @@
 //! Without rows (inside an empty `Array`) only the prefix is there.
 //! Checked against ClickHouse 26.7.2.1 (`SerializationLowCardinality.cpp`).
 
-use super::{Column, Cursor, Fault, FaultAt, Longest, Push, Strings, Text, Texts, string};
+use super::{Column, Cursor, Fault, FaultAt, Longest, Push, Text, Texts, string, varint};
 use alloc::vec::Vec;
 
 /// Bytes that are there however few the rows: prefix, flags and the two counts.
@@ -42,24 +42,24 @@ pub(super) const NAME: &str = "LowCardinality(String)";
 /// ```
 #[derive(Clone, Debug)]
 pub struct LowCardinality {
-    /// All rows as `String`.
-    plain: Strings,
-    /// Whether there were too many different values for a dictionary.
-    is_full: bool,
-    /// The entries in wire form, entry 0 first; what `ends` cuts.
+    rows: usize,
+    /// Bytes of all rows as `String`.
+    plain_bytes: usize,
+    /// The dictionary's entries in wire form, entry 0 first; once they were too many, all rows.
     entries: Vec<u8>,
-    /// Where each entry ends in `entries`.
-    ends: Vec<usize>,
+    /// Where each entry begins, and where the last one ends; nothing before the first row, and once
+    /// they were too many.
+    bounds: Vec<usize>,
     indices: Vec<u8>,
 }
 
 impl Default for LowCardinality {
     fn default() -> Self {
         let mut column = Self {
-            plain: Strings::default(),
-            is_full: false,
+            rows: 0,
+            plain_bytes: 0,
             entries: Vec::new(),
-            ends: Vec::new(),
+            bounds: Vec::new(),
             indices: Vec::new(),
         };
         column.clear();
@@ -68,60 +68,79 @@ impl Default for LowCardinality {
 }
 
 impl LowCardinality {
-    /// Appends `text` `rows` times at the cost of one search. Not part of [`Push`], where the page
-    /// would download it.
-    pub fn push_rows(&mut self, text: &str, rows: usize) {
-        let Some(more) = rows.checked_sub(1) else { return };
-        let start = self.plain.encoded_len();
-        self.push_text(text.as_bytes());
-        let row = self.plain.wire().get(start..).unwrap_or_default();
-        self.plain.push_wire(&row.repeat(more), more);
-        if !self.is_full
-            && let Some(&index) = self.indices.last()
-        {
-            self.indices.resize(self.indices.len() + more, index);
+    /// Appends `text` `rows` times at the cost of one search.
+    pub fn push_rows(&mut self, text: &[u8], rows: usize) {
+        if rows == 0 {
+            return;
+        }
+        self.rows += rows;
+        self.plain_bytes += rows * wire_bytes(text);
+        if let Some(index) = self.index_of(text) {
+            self.indices.resize(self.rows, index);
+        } else {
+            (0..rows).for_each(|_| string::write(text, &mut self.entries));
         }
     }
 
-    /// Appends a row to both forms. The one that is not written costs a copy of a few bytes; going
-    /// over from one to the other costs the page more code than that is worth.
-    fn push_text(&mut self, text: &[u8]) {
-        let start = self.plain.encoded_len();
-        self.plain.push(text);
-        let wire = self.plain.wire().get(start..).unwrap_or_default();
-        if self.is_full {
-            return;
-        }
+    /// The index of a text, which gets an entry if it has none; `None` without a dictionary.
+    fn index_of(&mut self, text: &[u8]) -> Option<u8> {
         // A linear search: a page has some ten different values a column, and their lengths alone
-        // tell most of them apart.
-        let mut entry_start = 0;
-        let mut index = 0;
-        for &end in &self.ends {
-            if self.entries.get(entry_start..end) == Some(wire) {
-                break;
+        // tell most of them apart. Entries of one length that end in one text are the same.
+        for (index, bounds) in self.bounds.windows(2).enumerate() {
+            if let &[start, end] = bounds
+                && end - start == wire_bytes(text)
+                && self.entries.get(start..end)?.ends_with(text)
+            {
+                return u8::try_from(index).ok();
             }
-            entry_start = end;
-            index += 1;
         }
-        if index == self.ends.len() {
-            self.entries.extend_from_slice(wire);
-            self.ends.push(self.entries.len());
+        let index = self.bounds.len().checked_sub(1)?;
+        if index > usize::from(u8::MAX) {
+            let mut rows = Vec::new();
+            self.write_plain(&mut rows);
+            self.entries = rows;
+            self.bounds.clear();
+            self.indices.clear();
+            return None;
         }
-        match u8::try_from(index) {
-            Ok(index) => self.indices.extend_from_slice(&[index]),
-            Err(_) => self.is_full = true,
-        }
+        string::write(text, &mut self.entries);
+        self.bounds.push(self.entries.len());
+        u8::try_from(index).ok()
+    }
+
+    /// Whether there is no dictionary: no row, or too many different values.
+    fn has_no_dictionary(&self) -> bool {
+        self.bounds.is_empty()
     }
 
     fn dictionary_bytes(&self) -> usize {
-        HEADER_BYTES + self.entries.len() + self.indices.len()
+        HEADER_BYTES + self.entries.len() + self.rows
     }
 
     fn is_plain(&self) -> bool {
         // The type's name is part of what is sent, and one is 16 bytes longer than the other.
         let by_dictionary = NAME.len() + self.dictionary_bytes();
-        self.is_full || string::NAME.len() + self.plain.encoded_len() <= by_dictionary
+        self.has_no_dictionary() || string::NAME.len() + self.plain_bytes <= by_dictionary
     }
+
+    fn write_plain(&self, out: &mut Vec<u8>) {
+        if self.has_no_dictionary() {
+            out.extend_from_slice(&self.entries);
+        }
+        for &index in &self.indices {
+            let index = usize::from(index);
+            if let Some(&[start, end]) = self.bounds.get(index..index + 2)
+                && let Some(entry) = self.entries.get(start..end)
+            {
+                out.extend_from_slice(entry);
+            }
+        }
+    }
+}
+
+/// Bytes of a text as `String`.
+const fn wire_bytes(text: &[u8]) -> usize {
+    varint::len(text.len()) + text.len()
 }
 
 impl Column for LowCardinality {
@@ -135,11 +154,11 @@ impl Column for LowCardinality {
     }
 
     fn rows(&self) -> usize {
-        self.plain.rows()
+        self.rows
     }
 
     fn encoded_len(&self) -> usize {
-        if self.is_plain() { self.plain.encoded_len() } else { self.dictionary_bytes() }
+        if self.is_plain() { self.plain_bytes } else { self.dictionary_bytes() }
     }
 
     fn write_prefix(&self, out: &mut Vec<u8>) {
@@ -150,39 +169,41 @@ impl Column for LowCardinality {
 
     fn write_rows(&self, out: &mut Vec<u8>) {
         if self.is_plain() {
-            self.plain.write_rows(out);
+            self.write_plain(out);
         } else {
             out.extend_from_slice(&FLAGS.to_le_bytes());
-            out.extend_from_slice(&(self.ends.len() as u64).to_le_bytes());
+            out.extend_from_slice(&(self.bounds.len() as u64 - 1).to_le_bytes());
             out.extend_from_slice(&self.entries);
-            out.extend_from_slice(&(self.indices.len() as u64).to_le_bytes());
+            out.extend_from_slice(&(self.rows as u64).to_le_bytes());
             out.extend_from_slice(&self.indices);
         }
     }
 
     fn is_all_default(&self) -> bool {
-        self.plain.is_all_default()
+        // The empty string takes one byte and every other at least two.
+        self.plain_bytes == self.rows
     }
 
     fn push_default(&mut self) {
-        self.push_text(b"");
+        self.push_rows(b"", 1);
     }
 
     fn clear(&mut self) {
-        self.plain.clear();
-        self.is_full = false;
+        self.rows = 0;
+        self.plain_bytes = 0;
         self.entries.clear();
-        self.ends.clear();
+        self.bounds.clear();
         self.indices.clear();
         // Entry 0, the empty string: one byte, a length of 0.
         self.entries.extend_from_slice(&[0]);
-        self.ends.push(1);
+        self.bounds.push(0);
+        self.bounds.push(1);
     }
 }
 
 impl<T: AsRef<[u8]>> Push<T> for LowCardinality {
     fn push(&mut self, text: T) {
-        self.push_text(text.as_ref());
+        self.push_rows(text.as_ref(), 1);
     }
 }
 
@@ -304,7 +325,7 @@ mod tests {
         // The last one has no room in the dictionary, the one before is an entry of no row.
         for (at, text) in texts.iter().enumerate() {
             let rows = if at == 254 { 0 } else { 2 };
-            at_once.push_rows(text, rows);
+            at_once.push_rows(text.as_bytes(), rows);
             for _ in 0..rows {
                 one_by_one.push(text);
             }
@@ -313,7 +334,7 @@ mod tests {
             one_by_one.write_rows(&mut b);
             assert_eq!((a, at_once.rows()), (b, one_by_one.rows()), "{at}");
         }
-        assert!(at_once.is_full);
+        assert!(at_once.has_no_dictionary());
     }
 
     #[test]

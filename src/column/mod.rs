@@ -60,6 +60,7 @@ pub use json::Json;
 pub use low_cardinality::LowCardinality;
 pub(crate) use low_cardinality::texts as low_cardinality_texts;
 pub use nullable::Nullable;
+pub(crate) use string::write as write_text;
 pub use string::{Strings, Text, Texts};
 pub use types::{Scalar, Type, TypeError};
 pub use uuid::Uuids;

@@ -35,11 +35,6 @@ impl Strings {
         self.rows += rows;
     }
 
-    /// All rows in wire form.
-    pub(super) fn wire(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// Whether every row is `wire`.
     pub(super) fn is_repeated(&self, wire: &[u8]) -> bool {
         self.bytes.len() == self.rows * wire.len()
@@ -47,8 +42,8 @@ impl Strings {
     }
 
     fn push_text(&mut self, text: &[u8]) {
-        varint::write(text.len(), &mut self.bytes);
-        self.push_wire(text, 1);
+        write(text, &mut self.bytes);
+        self.rows += 1;
     }
 }
 
@@ -96,6 +91,12 @@ impl<T: AsRef<[u8]>> Push<T> for Strings {
 
 /// The type's name as ClickHouse spells it.
 pub(super) const NAME: &str = "String";
+
+/// Appends one value of `String`.
+pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
+    varint::write(text.len(), out);
+    out.extend_from_slice(text);
+}
 
 /// Checks one string at the cursor and steps over it.
 pub(super) fn walk_one<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Fault> {

@@ -27,7 +27,8 @@ impl Wire for Uuid {
     }
 }
 
-/// Reverses each half; its own inverse.
+/// Reverses each half; its own inverse. Not inlined: wasm has no instruction for it.
+#[inline(never)]
 fn turn(bytes: [u8; 16]) -> [u8; 16] {
     let whole = u128::from_be_bytes(bytes);
     // Little endian is the reverse of all sixteen; turning the halves about first undoes half.

@@ -189,7 +189,7 @@ impl Tracker {
 
     /// The record that is stored under a key; not one that was adopted.
     #[must_use]
-    pub fn record(&self, key: RecordKey) -> Vec<u8> {
+    pub fn record(&mut self, key: RecordKey) -> Vec<u8> {
         let mut record = begin_record(self.config.target.id);
         if key.batch == self.buffer.id() && !self.buffer.is_empty() {
             let block = self.buffer.block(self.config.target.site.as_deref());

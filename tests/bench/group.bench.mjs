@@ -19,7 +19,12 @@ const SECONDS = 8;
 const RATES = [150, 500, 1000];
 /** One insert a batch is lost at the higher rates: it is asked for so many, and takes its time. */
 const DIRECT_BATCHES = 1000;
+/** Batches on their way at once: as inserts of their own, more of them are refused for memory. */
+const IN_FLIGHT = { direct: 64, grouped: 512 };
 const VISIBLE_SAMPLES = 100;
+/** Batches whose ids one object is made to know: an hour's worth at 150 a second is 540,000. */
+const KNOWN_IDS = Number(process.env.BENCH_KNOWN_IDS ?? 60_000);
+const KNOWN_RATE = 1000;
 const SITES = [{ site: "open", key: "pk_open", origins: ["*"] }];
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
@@ -29,7 +34,7 @@ const direct = await withStack({ SINK: "direct", UPSTREAM_TIMEOUT_MS: "60000" },
   load(stack, RATES, "one insert each"),
 );
 const grouped = {};
-let visible, most;
+let visible, most, known;
 for (const shards of [1, 4]) {
   const vars = { SINK: "group", GROUP_SHARDS: String(shards) };
   grouped[shards] = await withStack(vars, async (stack) => {
@@ -41,6 +46,8 @@ for (const shards of [1, 4]) {
     return found;
   });
 }
+
+known = await withStack({ SINK: "group", GROUP_SHARDS: "1" }, storageOfIds);
 
 for (const rate of RATES) {
   for (const shards of [1, 4]) {
@@ -59,6 +66,12 @@ for (const rate of RATES) {
   }
 }
 report("group-rate", `${most.rate}/s, p50 ${most.p50} ms, p99 ${most.p99} ms`, "-", true);
+report(
+  "group-ids",
+  `${mb(known)} for ${KNOWN_IDS} batches, ${(known / KNOWN_IDS).toFixed(0)} B an id`,
+  "-",
+  true,
+);
 report(
   "visible",
   `p50 ${visible.p50} ms, p99 ${visible.p99} ms of ${VISIBLE_SAMPLES}`,
@@ -83,16 +96,17 @@ async function withStack(vars, run) {
 
 /** CPU a batch in µs, and the wait for an answer in ms, at each rate. */
 async function load(stack, rates, what) {
-  await drive(stack, 300, 150);
+  const isDirect = what === "one insert each";
+  const inFlight = isDirect ? IN_FLIGHT.direct : IN_FLIGHT.grouped;
+  await drive(stack, 300, 150, inFlight);
   await quiet(stack);
   const idle = await idleCpu(stack);
   const found = new Map();
   for (const rate of rates) {
-    const isDirect = what === "one insert each";
     const count = isDirect ? Math.min(DIRECT_BATCHES, rate * SECONDS) : rate * SECONDS;
     const before = cpu(stack);
     const begun = performance.now();
-    const { waits, rate: got } = await drive(stack, count, rate);
+    const { waits, rate: got } = await drive(stack, count, rate, inFlight);
     await quiet(stack);
     const seconds = (performance.now() - begun) / 1000;
     const after = cpu(stack);
@@ -128,6 +142,14 @@ async function mostOfOne(stack) {
   return best;
 }
 
+/** What one object's storage has in use once the bodies are gone. */
+async function storageOfIds(stack) {
+  await drive(stack, KNOWN_IDS, KNOWN_RATE);
+  await settled(stack);
+  const { groups } = await (await fetch(new URL("/v1/health", stack.site))).json();
+  return groups[0].stored_bytes;
+}
+
 /** From a batch's sending to its count in a query's answer, under 150 batches/s. */
 async function untilVisible(stack) {
   const waits = [];
@@ -157,18 +179,18 @@ async function views(stack, id) {
 }
 
 /** Sends batches at a rate, all of them acknowledged: each one's wait, and the rates they came to. */
-async function drive(stack, count, rate) {
+async function drive(stack, count, rate, inFlight = IN_FLIGHT.grouped) {
   const begun = performance.now();
   const waits = [];
   const running = new Set();
   for (let at = 0; at < count; at += 1) {
     const wait = begun + (at * 1000) / rate - performance.now();
     if (wait > 1) await sleep(wait);
-    while (running.size >= 512) await Promise.race(running);
+    while (running.size >= inFlight) await Promise.race(running);
     const sent = performance.now();
     const one = post(batchUrl(stack.site, { id: uuidV7() }), blocks[at % blocks.length]).then(
-      (status) => {
-        if (status !== 202) throw new Error(`answered ${status}`);
+      ({ status, body }) => {
+        if (status !== 202) throw new Error(`answered ${status}: ${body}`);
         waits.push(performance.now() - sent);
         running.delete(one);
       },
@@ -220,8 +242,10 @@ function post(url, body) {
       reject(error);
     });
     outgoing.on("response", (incoming) => {
-      incoming.resume();
-      incoming.on("end", () => resolve(incoming.statusCode));
+      let body = "";
+      incoming.setEncoding("utf8");
+      incoming.on("data", (part) => (body += part));
+      incoming.on("end", () => resolve({ status: incoming.statusCode, body }));
     });
     outgoing.end(body);
   });
@@ -246,6 +270,10 @@ function shares(waits) {
 
 function us(number) {
   return `${Math.round(number)} µs`;
+}
+
+function mb(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function sleep(ms) {

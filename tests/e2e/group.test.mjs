@@ -387,8 +387,10 @@ test("health tells the sink and what waits", async () => {
   const { sink, groups, ...rest } = await health();
   assert.deepEqual(rest, { ok: true, config: [], clickhouse: "ok" });
   assert.equal(sink, "group");
-  const { known_in_memory, ...shard } = groups[0];
+  const { known_in_memory, stored_bytes, ...shard } = groups[0];
   assert.ok(known_in_memory > 0);
+  // A page of SQLite has 4,096 bytes; each of the tables has one at least.
+  assert.ok(stored_bytes >= 4 * 4096 && stored_bytes % 4096 === 0, `${stored_bytes}`);
   assert.deepEqual(shard, {
     shard: 0,
     groups: 0,

@@ -72,15 +72,20 @@ describe("cargo xtask migrate", () => {
       assert.deepEqual(found, [[total, 2 * total]], table);
     }
     assert.deepEqual(
-      await rows("SELECT sum(net) FROM @user_links"),
-      await rows("SELECT count() FROM @events WHERE name IN ('Follow', 'Upload')"),
+      await rows("SELECT sum(followers), sum(following) FROM @user_follows"),
+      await rows("SELECT count() AS follows, follows FROM @events WHERE name = 'Follow'"),
     );
     const owned = "SELECT uniqExact(site, user_id, entity_type, entity_id), max(known_at)";
     const uploads = "SELECT uniqExact(site, user_id, entity_type, entity_id), max(occurred_at)";
     const expected = await rows(`${uploads} FROM @events WHERE name = 'Upload'`);
     assert.deepEqual(await rows(`${owned} FROM @owned`), expected);
+    const uploaded = "SELECT uniqExact(site, user_id, entity_type, entity_id)";
+    assert.deepEqual(
+      await rows(`${uploaded} FROM @user_uploads`),
+      await rows(`${uploaded} FROM @events WHERE name = 'Upload'`),
+    );
     const names = (await tables()).filter((name) => name.endsWith("_view"));
-    assert.equal(names.length, 11);
+    assert.equal(names.length, 12);
   });
 
   test("what is applied is recorded, and a further run applies nothing", async () => {
@@ -88,7 +93,7 @@ describe("cargo xtask migrate", () => {
     assert.equal(await migrate(), "-- applied: 0 files \n");
     assert.deepEqual(await tables(), before);
     const [[recorded]] = await rows("SELECT uniqExact(name) FROM @migrations");
-    assert.equal(recorded, 28);
+    assert.equal(recorded, 30);
   });
 
   test("the days after which events are deleted are a parameter", async () => {

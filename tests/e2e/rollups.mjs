@@ -41,6 +41,14 @@ export async function rollupsAgree(stack) {
   return Object.fromEntries(views.map(({ target, rows }) => [target, rows]));
 }
 
+/** "all agree", or which do not. */
+export function rollupsSay(stack) {
+  return rollupsAgree(stack).then(
+    () => "all agree",
+    (error) => error.message,
+  );
+}
+
 /** Each view with its statement, its target, and the target's engine, key and columns. */
 async function viewsOf({ database, rows }) {
   const views = await rows(
@@ -85,9 +93,7 @@ function merged({ engine, engine_full, key, columns }, source) {
       case "SummingMergeTree":
         return `sum(s.${name}) AS ${name}`;
       case "AggregatingMergeTree":
-        return type.startsWith("Simple")
-          ? `${/\((\w+),/.exec(type)[1]}(s.${name}) AS ${name}`
-          : `${/\((\w+),/.exec(type)[1]}Merge(s.${name}) AS ${name}`;
+        return `${/^SimpleAggregateFunction\((\w+),/.exec(type)[1]}(s.${name}) AS ${name}`;
       case "ReplacingMergeTree":
         return `argMax(s.${name}, s.${/\((\w+)\)/.exec(engine_full)[1]}) AS ${name}`;
       default:

@@ -40,9 +40,10 @@ test("every rollup of follows, uploads and views is what its events make of it",
     owned: 2,
     owners: 1,
     user_days: 5,
-    user_links: 3,
+    user_follows: 2,
     user_ranks: 1,
     user_received: 1,
+    user_uploads: 2,
   });
 });
 
@@ -63,9 +64,9 @@ for (const [what, differing, statement] of [
     "ALTER TABLE event_days DELETE WHERE name = 'view' SETTINGS mutations_sync = 1",
   ],
   [
-    "a state that is another's",
-    "user_links",
-    "INSERT INTO user_links SELECT * REPLACE('u3' AS user_id) FROM user_links LIMIT 1",
+    "a row that is another's",
+    "user_uploads",
+    "INSERT INTO user_uploads SELECT * REPLACE('u3' AS user_id) FROM user_uploads LIMIT 1",
   ],
 ]) {
   test(`${what} in ${differing} is found`, async () => {

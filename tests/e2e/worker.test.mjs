@@ -318,6 +318,12 @@ describe("trouble behind the worker", () => {
     assert.deepEqual(await counted(stack, "portal"), { events: 0, totals: 0, hours: 0 });
   });
 
+  test("an answer of ClickHouse's that stops after its head is 503 busy", async () => {
+    const headers = { "x-clickhouse-query-id": "1", "content-length": "1" };
+    proxy.next(answer(200, "", headers));
+    await busy("stopped");
+  });
+
   test("too many parts is 503 busy", async () => {
     const headers = { "x-clickhouse-exception-code": "252", "x-clickhouse-query-id": "1" };
     proxy.next(answer(500, "Code: 252", headers));

@@ -251,7 +251,7 @@ pub const MUTANTS: &[Mutant] = &[
     code(
         "stored_batch_taken_for_counted",
         &[change(
-            "worker/src/exchange.rs",
+            "worker/src/exchange/storing.rs",
             "                Ok(Found::Forgotten) => self",
             "                Ok(Found::Forgotten | Found::Remembered) => self",
         )],
@@ -290,9 +290,9 @@ pub const MUTANTS: &[Mutant] = &[
         "routed_by_the_time_of_sending",
         &[change(
             "worker/src/sink.rs",
-            "    let shard = shard_of(&head.site, table, id, config.group.shards);",
+            "    let shard = |site: &str| shard_of(site, table, id, config.group.shards);",
             "    let at = Uuid([head.sent_at.0 as u8; 16]);\n            \
-             let shard = shard_of(&head.site, table, at, config.group.shards);",
+             let shard = |site: &str| shard_of(site, table, at, config.group.shards);",
         )],
     ),
     world("tells_before_sync"),

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loseAnswer, pass, refuse, settled, startStack } from "../e2e/harness.mjs";
 import { batchUrl } from "../e2e/blocks.mjs";
+import { rollupsSay } from "../e2e/rollups.mjs";
 import { Load, ROWS, compare, poison, sleep } from "./load.mjs";
 
 const BATCHES = Number(process.env.SOAK_BATCHES ?? 20_000);
@@ -53,6 +54,12 @@ async function withStack(name, options, run) {
 function check(what, is) {
   console.log(`${is ? "ok    " : "FAILED"} ${what}`);
   if (!is) failed = true;
+}
+
+/** Every one of them computed once more from the events. */
+async function checkRollups(stack) {
+  const said = await rollupsSay(stack);
+  check(`rollups: ${said}`, said === "all agree");
 }
 
 /** What the process has of its own, in MB; pages of files are the system's to take. */
@@ -130,6 +137,7 @@ async function faults() {
     }
     check(`batches: ${found.batches} of ${BATCHES}`, found.batches === BATCHES);
     check(`counts that differ: ${found.wrong}`, found.wrong === 0);
+    await checkRollups(stack);
     const aside = groups.flatMap((shard) => shard.set_aside);
     check(
       `set aside: ${aside.length} group of ${aside[0]?.batches} batch, code ${aside[0]?.code}`,
@@ -179,6 +187,7 @@ async function away() {
         `acknowledged p50 ${load.percentile(0.5)} ms, p99 ${load.percentile(0.99)} ms`,
     );
     check(`nothing lost, nothing doubled: ${found.wrong} differ`, found.wrong === 0);
+    await checkRollups(stack);
     check(`memory is bounded: +${(during - before).toFixed(0)} MB`, during - before < 40);
     check(`the backlog is gone in ${drained.toFixed(1)} s`, drained < 60);
   });
@@ -237,6 +246,7 @@ async function diskFull() {
       console.log(" ", JSON.stringify(found));
       check(`batches were busy meanwhile: ${busy} answers`, busy > 0);
       check(`nothing lost, nothing doubled: ${found.wrong} differ`, found.wrong === 0);
+      await checkRollups(stack);
     });
   } finally {
     execFileSync("umount", [disk]);

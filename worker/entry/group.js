@@ -103,7 +103,8 @@ class Maker {
   }
 
   status() {
-    return this.problem ?? this.guarded(() => this.shard.status(...clocks()));
+    const { storedBytes } = this.rows;
+    return this.problem ?? this.guarded(() => this.shard.status(...clocks(), storedBytes));
   }
 
   async admin(action, group) {

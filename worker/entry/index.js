@@ -12,6 +12,9 @@ import { post } from "./upstream.js";
 
 export { GroupMaker } from "./group.js";
 
+// Exchanges to keep: as many as an isolate has at once where it is busy.
+const IDLE = 64;
+
 let shared;
 
 export default {
@@ -20,14 +23,14 @@ export default {
     let exchange;
     try {
       if (shared?.made !== made) shared = new Shared(env, made);
-      exchange = new Exchange(shared.worker);
+      exchange = shared.idle.pop() ?? new Exchange(shared.worker);
       return await run(exchange, request, env, context);
     } catch (error) {
       // A client that went away while it sent, or a mistake of ours: the client may try again.
       fault(error, made);
       return broken();
     } finally {
-      if (exchange) leave(exchange, made, request.url, context);
+      if (exchange) leave(exchange, made, request, context);
     }
   },
 };
@@ -37,7 +40,11 @@ class Shared {
     this.made = made;
     this.worker = new Worker(env, crypto.getRandomValues(new Uint32Array(8)));
     this.clientIpHeader = this.worker.clientIpHeader();
+    // Exchanges that have ended, for the next requests: each new one is a memory's piece and a
+    // finalizer's entry.
+    this.idle = [];
     [this.country, this.region, this.city] = this.worker.placeHeaders();
+    this.readsCf = !(this.country && this.region && this.city);
     this.readsAgents = this.worker.readsAgents();
   }
 }
@@ -48,10 +55,12 @@ function fault(error, made) {
 }
 
 async function run(exchange, request, env, context) {
-  const { headers, cf } = request;
+  const { headers } = request;
   const agent = shared.readsAgents ? agentOf(headers.get("user-agent")) : undefined;
   const authorization = headers.get("authorization") ?? undefined;
   const apiKey = headers.get("x-api-key") ?? undefined;
+  // The platform parses it anew for each request.
+  const cf = shared.readsCf ? request.cf : undefined;
   const clientIp = (shared.clientIpHeader && headers.get(shared.clientIpHeader)) ?? undefined;
   const limitName = env.RATE_LIMITER
     ? shared.worker.limitName(request.method, request.url, authorization, apiKey, clientIp)
@@ -130,17 +139,23 @@ async function run(exchange, request, env, context) {
 }
 
 // The exchange has answered: what it has left to do goes on behind the answer.
-function leave(exchange, made, url, context) {
-  // What a trap has killed is left to the instance's own end: to free it would be a call into it,
-  // or worse, into the next one.
+function leave(exchange, made, request, context) {
   if (made !== instance()) return;
   try {
     const step = exchange.behind();
-    if (step) context.waitUntil(finish(exchange, made, step, url));
-    else exchange.free();
+    if (step) context.waitUntil(finish(exchange, made, step, request.url));
+    else done(exchange, made);
   } catch (error) {
     fault(error, made);
   }
+}
+
+// What a trap has killed is left to the instance's own end: to free it would be a call into it, or
+// worse, into the next one.
+function done(exchange, made) {
+  if (made !== instance()) return;
+  if (shared.made === made && shared.idle.length < IDLE) shared.idle.push(exchange);
+  else exchange.free();
 }
 
 // What the platform's limiter says; nothing when it fails.
@@ -163,9 +178,9 @@ async function finish(exchange, made, first, url) {
       const kept = exchange.toStore();
       if (kept) await put(url, kept);
     }
+    done(exchange, made);
   } catch (error) {
     fault(error, made);
-  } finally {
     if (made === instance()) exchange.free();
   }
 }

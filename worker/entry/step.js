@@ -4,13 +4,14 @@
 
 export const read = (capBytes, atOnce) => ({ kind: "read", capBytes, atOnce });
 
-export const fetch = (url, headers, body, timeoutMs, answerBytes, flight) => ({
+export const fetch = (url, headers, body, timeoutMs, answerBytes, answerIsShort, flight) => ({
   kind: "fetch",
   url,
   headers: headersOf(headers),
   body: body.slice(),
   timeoutMs,
   answerBytes,
+  answerIsShort,
   flight,
 });
 

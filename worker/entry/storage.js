@@ -27,6 +27,11 @@ export class Rows {
     this.sql.exec(SCHEMA);
   }
 
+  // Pages that are free again are not among them.
+  get storedBytes() {
+    return this.sql.databaseSize;
+  }
+
   shards() {
     return this.sql.exec("SELECT shards FROM layout").toArray()[0]?.shards;
   }

@@ -1,11 +1,12 @@
 // A request to ClickHouse, and what came of it.
 
-import { readUnder } from "./body.js";
+import { readAll, readUnder } from "./body.js";
 
 // Posts, then calls `answered(status, exceptionCode, hasQueryId, body)` or `lost(timedOut)`, and
 // gives what that gives.
-export async function post({ url, headers, body, timeoutMs, answerBytes }, { answered, lost }) {
-  let answer, bytes;
+export async function post(request, { answered, lost }) {
+  const { url, headers, body, timeoutMs, answerBytes, answerIsShort } = request;
+  let answer, isClickHouse, bytes;
   try {
     answer = await fetch(url, {
       method: "POST",
@@ -15,7 +16,10 @@ export async function post({ url, headers, body, timeoutMs, answerBytes }, { ans
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
     });
-    bytes = await readUnder(answer, answerBytes);
+    isClickHouse = answer.headers.has("x-clickhouse-query-id");
+    // A reader and its reads take a tenth of a request's time.
+    const isShort = answerIsShort && isClickHouse;
+    bytes = isShort ? await readAll(answer) : await readUnder(answer, answerBytes);
   } catch (error) {
     return lost(error?.name === "TimeoutError");
   }
@@ -23,7 +27,7 @@ export async function post({ url, headers, body, timeoutMs, answerBytes }, { ans
   return answered(
     answer.status,
     answer.headers.get("x-clickhouse-exception-code") ?? undefined,
-    answer.headers.has("x-clickhouse-query-id"),
+    isClickHouse,
     bytes,
   );
 }

@@ -7,11 +7,10 @@
 -- param: weights Map(String,Float64) {"Download":1,"Generation":2,"ReactionHeart":0.5,"Comment":1.5,"else":0.1} -- by event; one that is not named counts as else
 -- column: value Float64 -- sum of value × weight over the user's models
 --
--- The window begins exactly at now - days: its first, partial hour is counted from events, the rest
--- of its first day by hours, then by days. A model's owner is the one known now.
+-- The window begins exactly at now - days: its first, partial day is counted from events, every later
+-- one is a whole day and comes from the rollup. A model's owner is the one known now.
 WITH
     {now:DateTime64(3, 'UTC')} - toIntervalDay({days:UInt32}) AS window_start,
-    toStartOfHour(window_start) AS first_hour,
     toDate(window_start) AS first_day
 SELECT
     sum(value_sum * if(
@@ -20,7 +19,7 @@ SELECT
         {weights:Map(String,Float64)}['else'])) AS value
 FROM
 (
-    SELECT entity_id, name, value_sum
+    SELECT name, value_sum
     FROM entity_days
     WHERE site = {site:String}
         AND entity_type = 'Model'
@@ -29,50 +28,39 @@ FROM
         AND entity_id IN
         (
             SELECT entity_id
-            FROM owned
-            WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
+            FROM owners
+            WHERE site = {site:String}
+                AND entity_type = 'Model'
+                AND entity_id IN
+                (
+                    SELECT entity_id
+                    FROM owned
+                    WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
+                )
+            GROUP BY entity_id
+            HAVING argMax(user_id, known_at) = {id:String}
         )
     UNION ALL
-    SELECT entity_id, name, value_sum
-    FROM entity_hours
-    WHERE site = {site:String}
-        AND entity_type = 'Model'
-        AND bot = ''
-        AND hour > first_hour
-        AND hour < toDateTime(first_day + 1, 'UTC')
-        AND entity_id IN
-        (
-            SELECT entity_id
-            FROM owned
-            WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
-        )
-    UNION ALL
-    SELECT entity_id, name, value AS value_sum
+    SELECT name, value AS value_sum
     FROM events
     WHERE site = {site:String}
         AND entity_type = 'Model'
         AND bot = ''
         AND occurred_at >= window_start
-        AND occurred_at < first_hour + toIntervalHour(1)
+        AND occurred_at < toDateTime64(first_day + 1, 3, 'UTC')
         AND entity_id IN
         (
             SELECT entity_id
-            FROM owned
-            WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
+            FROM owners
+            WHERE site = {site:String}
+                AND entity_type = 'Model'
+                AND entity_id IN
+                (
+                    SELECT entity_id
+                    FROM owned
+                    WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
+                )
+            GROUP BY entity_id
+            HAVING argMax(user_id, known_at) = {id:String}
         )
-)
-WHERE entity_id IN
-(
-    SELECT entity_id
-    FROM owners
-    WHERE site = {site:String}
-        AND entity_type = 'Model'
-        AND entity_id IN
-        (
-            SELECT entity_id
-            FROM owned
-            WHERE site = {site:String} AND user_id = {id:String} AND entity_type = 'Model'
-        )
-    GROUP BY entity_id
-    HAVING argMax(user_id, known_at) = {id:String}
 )

@@ -10,14 +10,9 @@
 SELECT sum(counted) AS value
 FROM
 (
-    SELECT sum(net) AS counted
-    FROM event_totals
-    WHERE site = {site:String}
-        AND entity_type = 'User'
-        AND entity_id = {id:String}
-        AND name = 'Follow'
-        AND bot = ''
-        AND {mode:String} = 'rows'
+    SELECT sum(followers) AS counted
+    FROM user_follows
+    WHERE site = {site:String} AND user_id = {id:String} AND {mode:String} = 'rows'
     UNION ALL
     SELECT toInt64(countIf(last > 0)) AS counted
     FROM

@@ -8,8 +8,7 @@
 -- column: views UInt64 -- rows, all time
 --
 -- Ties go by the id in byte order, so that the list is the same every time. Posts that have other
--- events only are looked for when those with views do not fill the list: the first rows tell, as a
--- post has at most one in a part, and from 3,000 parts on ClickHouse takes no insert.
+-- events only are looked for when they may be listed and those with views do not fill the list.
 SELECT entity_id, views
 FROM
 (
@@ -29,13 +28,17 @@ FROM
         AND {min_views:UInt64} = 0
         AND {limit:UInt32} >
         (
-            SELECT uniqExact(entity_id)
+            SELECT count()
             FROM
             (
-                SELECT entity_id
+                SELECT DISTINCT entity_id
                 FROM event_totals
-                WHERE site = {site:String} AND entity_type = 'post' AND name = 'view' AND bot = ''
-                LIMIT 3000 * {limit:UInt32}
+                WHERE site = {site:String}
+                    AND entity_type = 'post'
+                    AND name = 'view'
+                    AND bot = ''
+                    AND {min_views:UInt64} = 0
+                LIMIT {limit:UInt32}
             )
         )
     GROUP BY entity_id

@@ -17,168 +17,134 @@
 -- column: rank UInt64 -- as the query user_rank
 WITH
     {now:DateTime64(3, 'UTC')} - toIntervalDay(30) AS window_start,
-    toStartOfHour(window_start) AS first_hour,
     toDate(window_start) AS first_day
 SELECT
     user_id,
-    toInt64(sumIf(amount, metric = 'follower')) AS follower_count,
-    toInt64(sumIf(amount, metric = 'following')) AS following_count,
+    toInt64(amounts['follower']) AS follower_count,
+    toInt64(amounts['following']) AS following_count,
     model_count + post_count + image_count AS upload_count,
-    toUInt64(sumIf(amount, metric = 'Model')) AS model_count,
-    toUInt64(sumIf(amount, metric = 'Post')) AS post_count,
-    toUInt64(sumIf(amount, metric = 'Image')) AS image_count,
-    sumIf(amount, metric = 'reaction') AS reaction_count,
-    sumIf(amount, metric = 'Download') AS download_count,
-    sumIf(amount, metric = 'Generation') AS generation_count,
-    sumIf(amount, metric = 'score') AS engagement_score,
-    toUInt64(sumIf(amount, metric = 'rank')) AS rank
+    toUInt64(amounts['Model']) AS model_count,
+    toUInt64(amounts['Post']) AS post_count,
+    toUInt64(amounts['Image']) AS image_count,
+    amounts['Reaction'] AS reaction_count,
+    amounts['Download'] AS download_count,
+    amounts['Generation'] AS generation_count,
+    amounts['score'] AS engagement_score,
+    toUInt64(amounts['rank']) AS rank
 FROM
 (
-    SELECT entity_id AS user_id, 'follower' AS metric, toFloat64(sum(net)) AS amount
-    FROM event_totals
-    WHERE site = {site:String}
-        AND entity_type = 'User'
-        AND entity_id IN {ids:Array(String)}
-        AND name = 'Follow'
-        AND bot = ''
-    GROUP BY entity_id
-    UNION ALL
-    SELECT
-        user_id,
-        if(name = 'Follow', 'following', toString(entity_type)) AS metric,
-        if(name = 'Follow', toFloat64(sum(net)), toFloat64(count())) AS amount
-    FROM
-    (
-        SELECT user_id, name, entity_type, entity_id, sum(user_links.net) AS net
-        FROM user_links
-        WHERE site = {site:String}
-            AND user_id IN {ids:Array(String)}
-            AND name IN ('Follow', 'Upload')
-            AND entity_type IN ('User', 'Model', 'Post', 'Image')
-        GROUP BY user_id, name, entity_type, entity_id
-    )
-    WHERE (name = 'Follow') = (entity_type = 'User')
-    GROUP BY user_id, name, entity_type
-    UNION ALL
-    SELECT user_id, metric_and_amount.1 AS metric, metric_and_amount.2 AS amount
+    SELECT user_id, sumMap(some) AS amounts
     FROM
     (
         SELECT
             user_id,
-            arrayJoin([('rank', toFloat64(rank)), ('score', if({live:Bool}, 0, score))])
-                AS metric_and_amount
+            map(
+                'follower', toFloat64(sum(followers)),
+                'following', toFloat64(sum(following))) AS some
+        FROM user_follows
+        WHERE site = {site:String} AND user_id IN {ids:Array(String)}
+        GROUP BY user_id
+        UNION ALL
+        SELECT user_id, map(toString(entity_type), toFloat64(uniqExact(entity_id))) AS some
+        FROM user_uploads
+        WHERE site = {site:String}
+            AND user_id IN {ids:Array(String)}
+            AND entity_type IN ('Model', 'Post', 'Image')
+        GROUP BY user_id, entity_type
+        UNION ALL
+        SELECT user_id, map('rank', toFloat64(rank), 'score', if({live:Bool}, 0, score)) AS some
         FROM user_ranks
         WHERE site = {site:String} AND user_id IN {ids:Array(String)}
         UNION ALL
         SELECT
             user_id,
-            arrayJoin([
-                ('reaction', reactions),
-                ('Download', downloads),
-                ('Generation', generations)]) AS metric_and_amount
+            map('Reaction', reactions, 'Download', downloads, 'Generation', generations) AS some
         FROM user_received
         WHERE site = {site:String} AND user_id IN {ids:Array(String)} AND NOT {live:Bool}
-    )
-    UNION ALL
-    SELECT owner.user_id AS user_id, earned.metric AS metric, sum(earned.amount) AS amount
-    FROM
-    (
-        SELECT
-            entity_type,
-            entity_id,
-            if(startsWith(name, 'Reaction'), 'reaction', toString(name)) AS metric,
-            value_sum AS amount
-        FROM entity_totals
-        WHERE {live:Bool}
-            AND site = {site:String}
-            AND bot = ''
-            AND (name IN ('Download', 'Generation') OR startsWith(name, 'Reaction'))
-            AND (entity_type, entity_id) IN
-            (
-                SELECT entity_type, entity_id
-                FROM owned
-                WHERE site = {site:String} AND user_id IN {ids:Array(String)}
-            )
         UNION ALL
-        SELECT
-            entity_type,
-            entity_id,
-            'score' AS metric,
-            amount * multiIf(
-                name = 'Download', 1,
-                name = 'Generation', 2,
-                name = 'ReactionHeart', 0.5,
-                name = 'Comment', 1.5,
-                0.1) AS amount
+        SELECT owner.user_id AS user_id, map(earned.metric, sum(earned.amount)) AS some
         FROM
         (
-            SELECT entity_type, entity_id, name, value_sum AS amount
-            FROM entity_days
+            SELECT
+                entity_type,
+                entity_id,
+                if(startsWith(name, 'Reaction'), 'Reaction', toString(name)) AS metric,
+                value_sum AS amount
+            FROM entity_totals
             WHERE {live:Bool}
                 AND site = {site:String}
-                AND entity_type = 'Model'
                 AND bot = ''
-                AND day > first_day
-                AND entity_id IN
+                AND (name IN ('Download', 'Generation') OR startsWith(name, 'Reaction'))
+                AND (entity_type, entity_id) IN
                 (
-                    SELECT entity_id
+                    SELECT entity_type, entity_id
                     FROM owned
-                    WHERE site = {site:String}
-                        AND user_id IN {ids:Array(String)}
-                        AND entity_type = 'Model'
+                    WHERE site = {site:String} AND user_id IN {ids:Array(String)}
                 )
             UNION ALL
-            SELECT entity_type, entity_id, name, value_sum AS amount
-            FROM entity_hours
-            WHERE {live:Bool}
-                AND site = {site:String}
-                AND entity_type = 'Model'
-                AND bot = ''
-                AND hour > first_hour
-                AND hour < toDateTime(first_day + 1, 'UTC')
-                AND entity_id IN
-                (
-                    SELECT entity_id
-                    FROM owned
-                    WHERE site = {site:String}
-                        AND user_id IN {ids:Array(String)}
-                        AND entity_type = 'Model'
-                )
-            UNION ALL
-            SELECT entity_type, entity_id, name, value AS amount
-            FROM events
-            WHERE {live:Bool}
-                AND site = {site:String}
-                AND entity_type = 'Model'
-                AND bot = ''
-                AND occurred_at >= window_start
-                AND occurred_at < first_hour + toIntervalHour(1)
-                AND entity_id IN
-                (
-                    SELECT entity_id
-                    FROM owned
-                    WHERE site = {site:String}
-                        AND user_id IN {ids:Array(String)}
-                        AND entity_type = 'Model'
-                )
-        )
-    ) AS earned
-    INNER JOIN
-    (
-        SELECT entity_type, entity_id, argMax(owners.user_id, known_at) AS user_id
-        FROM owners
-        WHERE {live:Bool}
-            AND site = {site:String}
-            AND (entity_type, entity_id) IN
+            SELECT
+                'Model' AS entity_type,
+                entity_id,
+                'score' AS metric,
+                value_sum * multiIf(
+                    name = 'Download', 1,
+                    name = 'Generation', 2,
+                    name = 'ReactionHeart', 0.5,
+                    name = 'Comment', 1.5,
+                    0.1) AS amount
+            FROM
             (
-                SELECT entity_type, entity_id
-                FROM owned
-                WHERE site = {site:String} AND user_id IN {ids:Array(String)}
+                SELECT entity_id, name, value_sum
+                FROM entity_days
+                WHERE {live:Bool}
+                    AND site = {site:String}
+                    AND entity_type = 'Model'
+                    AND bot = ''
+                    AND day > first_day
+                    AND entity_id IN
+                    (
+                        SELECT entity_id
+                        FROM owned
+                        WHERE site = {site:String}
+                            AND user_id IN {ids:Array(String)}
+                            AND entity_type = 'Model'
+                    )
+                UNION ALL
+                SELECT entity_id, name, value AS value_sum
+                FROM events
+                WHERE {live:Bool}
+                    AND site = {site:String}
+                    AND entity_type = 'Model'
+                    AND bot = ''
+                    AND occurred_at >= window_start
+                    AND occurred_at < toDateTime64(first_day + 1, 3, 'UTC')
+                    AND entity_id IN
+                    (
+                        SELECT entity_id
+                        FROM owned
+                        WHERE site = {site:String}
+                            AND user_id IN {ids:Array(String)}
+                            AND entity_type = 'Model'
+                    )
             )
-        GROUP BY entity_type, entity_id
-    ) AS owner ON owner.entity_type = earned.entity_type AND owner.entity_id = earned.entity_id
-    WHERE {live:Bool} AND owner.user_id IN {ids:Array(String)}
-    GROUP BY user_id, metric
+        ) AS earned
+        INNER JOIN
+        (
+            SELECT entity_type, entity_id, argMax(owners.user_id, known_at) AS user_id
+            FROM owners
+            WHERE {live:Bool}
+                AND site = {site:String}
+                AND (entity_type, entity_id) IN
+                (
+                    SELECT entity_type, entity_id
+                    FROM owned
+                    WHERE site = {site:String} AND user_id IN {ids:Array(String)}
+                )
+            GROUP BY entity_type, entity_id
+        ) AS owner ON owner.entity_type = earned.entity_type AND owner.entity_id = earned.entity_id
+        WHERE {live:Bool} AND owner.user_id IN {ids:Array(String)}
+        GROUP BY user_id, metric
+    )
+    GROUP BY user_id
 )
-GROUP BY user_id
 ORDER BY user_id

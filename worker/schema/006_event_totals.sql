@@ -1,7 +1,7 @@
 -- Totals per event name and entity, for all time: which entity has most of one kind of event. Read
 -- with sum(): merging is never finished.
 --
--- entity_totals in the order of the name: a list of the most viewed reads the views alone. `net` is rows above 0 less rows below 0, which is how followers count.
+-- entity_totals in the order of the name: a list of the most viewed reads the views alone.
 CREATE TABLE IF NOT EXISTS event_totals
 (
     site LowCardinality(String),
@@ -10,9 +10,8 @@ CREATE TABLE IF NOT EXISTS event_totals
     entity_id String,
     bot LowCardinality(String),
     rows UInt64,
-    value_sum Float64,
-    net Int64
+    value_sum Float64
 )
-ENGINE = SummingMergeTree((rows, value_sum, net))
+ENGINE = SummingMergeTree((rows, value_sum))
 ORDER BY (site, entity_type, name, entity_id, bot)
 SETTINGS non_replicated_deduplication_window = 100000

@@ -8,8 +8,7 @@ SELECT
     entity_id,
     bot,
     count() AS rows,
-    sum(value) AS value_sum,
-    sum(toInt64(sign(value))) AS net
+    sum(value) AS value_sum
 FROM events
 WHERE received_at >= {since}
 GROUP BY site, entity_type, name, entity_id, bot

@@ -6,7 +6,7 @@ use crate::enrich::{self, Clock, Sender};
 use crate::inflate::plain;
 use crate::refusal::{Code, Refusal};
 use tallymark::block::{self, Block, BlockError, Cause};
-use tallymark::column::{Column, DateTime64, IPv6, LowCardinality, Push, Uuids};
+use tallymark::column::{Column, DateTime64, Fixed, IPv6, LowCardinality, Uuids, Wire};
 use tallymark::schema::{By, EVENTS, Table};
 use tallymark::time::UnixMs;
 
@@ -69,32 +69,34 @@ fn corrected(block: &Block<'_>, clock: Clock) -> Option<Vec<UnixMs>> {
     Some(times.map(|occurred_at| clock.correct(occurred_at)).collect())
 }
 
-/// What the edge knows, a row each. A column that would be empty is left to its DEFAULT.
+/// What the edge knows, a row each. A text that would be empty is left to its column's DEFAULT.
 struct EdgeColumns {
     site: LowCardinality,
     received_at: DateTime64,
     batch_id: Uuids,
     ip: Option<IPv6>,
-    texts: [(&'static str, LowCardinality); 7],
+    texts: Vec<(&'static str, LowCardinality)>,
 }
 
 impl EdgeColumns {
     fn new(head: &Head, sender: &Sender, received_at: UnixMs, rows: usize) -> Self {
         let Sender { place, agent, .. } = sender;
+        let texts = [
+            ("country", &*place.country),
+            ("region", &place.region),
+            ("city", &place.city),
+            ("browser", &agent.browser),
+            ("os", &agent.os),
+            ("device", &agent.device),
+            ("bot", enrich::bot(&head.bot_hint, agent)),
+        ];
+        let known = texts.into_iter().filter(|(_, text)| !text.is_empty());
         Self {
             site: repeated_text(&head.site, rows),
             received_at: repeated(received_at, rows),
             batch_id: repeated(head.id, rows),
             ip: sender.ip.map(|ip| repeated(ip, rows)),
-            texts: [
-                ("country", repeated_text(&place.country, rows)),
-                ("region", repeated_text(&place.region, rows)),
-                ("city", repeated_text(&place.city, rows)),
-                ("browser", repeated_text(&agent.browser, rows)),
-                ("os", repeated_text(&agent.os, rows)),
-                ("device", repeated_text(&agent.device, rows)),
-                ("bot", repeated_text(enrich::bot(&head.bot_hint, agent), rows)),
-            ],
+            texts: known.map(|(name, text)| (name, repeated_text(text, rows))).collect(),
         }
     }
 
@@ -106,8 +108,7 @@ impl EdgeColumns {
             ("batch_id", &self.batch_id),
         ];
         columns.extend(self.ip.as_ref().map(|ip| ("ip", ip as &dyn Column)));
-        let texts = self.texts.iter().filter(|(_, column)| !column.is_all_default());
-        columns.extend(texts.map(|(name, column)| (*name, column as &dyn Column)));
+        columns.extend(self.texts.iter().map(|(name, column)| (*name, column as &dyn Column)));
         if table.name != EVENTS.name {
             let has = |name| table.column(name).is_some_and(|column| column.by == By::Edge);
             columns.retain(|(name, _)| has(name));
@@ -119,14 +120,14 @@ impl EdgeColumns {
 /// A column of one text.
 fn repeated_text(text: &str, rows: usize) -> LowCardinality {
     let mut column = LowCardinality::default();
-    column.push_rows(text, rows);
+    column.push_rows(text.as_bytes(), rows);
     column
 }
 
 /// A column of one value.
-fn repeated<C: Push<V> + Default, V: Copy>(value: V, rows: usize) -> C {
-    let mut column = C::default();
-    column.push_repeated(value, rows);
+fn repeated<V: Wire>(value: V, rows: usize) -> Fixed<V> {
+    let mut column = Fixed::default();
+    column.push_rows(value, rows);
     column
 }
 
@@ -148,7 +149,7 @@ mod tests {
     use crate::limits;
     use crate::testing::NOW;
     use miniz_oxide::deflate::compress_to_vec;
-    use tallymark::column::{Strings, UInt32};
+    use tallymark::column::{Push, Strings, UInt32};
     use tallymark::rng::{Rng, Uuid};
 
     const HOUR: i64 = 3_600_000;
@@ -168,7 +169,8 @@ mod tests {
     /// A block of views with these times, as a page would send it.
     fn body(times: &[i64]) -> Vec<u8> {
         let rows = times.len();
-        let text: Strings = repeated("x", rows);
+        let mut text = Strings::default();
+        text.push_repeated("x", rows);
         let page: Uuids = repeated(Rng::new([1, 2, 3, 4]).uuid_v4(), rows);
         let seq: UInt32 = repeated(7, rows);
         let mut at = DateTime64::default();

@@ -54,6 +54,7 @@ fn with_settings(
     request.headers.push(("content-encoding", "zstd".into()));
     request.body = body;
     request.answer_bytes = limits::INSERT_ANSWER_BYTES;
+    request.answer_is_short = true;
     request
 }
 
@@ -172,6 +173,7 @@ mod tests {
         ];
         assert_eq!(request.headers, headers);
         assert_eq!((request.timeout_ms, request.answer_bytes), (10_000, 65_536));
+        assert!(request.answer_is_short);
     }
 
     #[test]
@@ -204,6 +206,7 @@ mod tests {
              &param_batch=0198c9a0-0000-7000-8000-000000000001"
         );
         assert_eq!(request.headers[0], ("x-clickhouse-user", "reader".to_owned()));
+        assert!(!request.answer_is_short);
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub enum Next {
 /// `too_large` for a block that no group's row could hold.
 pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Result<Next, Refusal> {
     let (table, id): (&str, Uuid) = (&head.table.name, head.id);
-    let shard = shard_of(&head.site, table, id, config.group.shards);
+    let shard = |site: &str| shard_of(site, table, id, config.group.shards);
     let insert = match config.sink {
         Sink::Group if block.len() > limits::GROUP_BLOCK_BYTES => {
             let most = limits::GROUP_BLOCK_BYTES;
@@ -113,6 +113,7 @@ pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Result<Next, Refusal
             return Err(Refusal::new(Code::TooLarge, message));
         }
         Sink::Group => {
+            let shard = shard(&head.site);
             return Ok(Next::Put(Put { shard, site: head.site, table, id, block }));
         }
         Sink::Direct => insert::request(config, table, id, zstd::raw(&block)),
@@ -122,7 +123,7 @@ pub fn next(config: &Config, head: Head, block: Vec<u8>) -> Result<Next, Refusal
     if !config.has_groups {
         return Ok(then);
     }
-    let asked = Asked { shard, site: head.site, table, id };
+    let asked = Asked { shard: shard(&head.site), site: head.site, table, id };
     Ok(Next::Ask { asked, then: Box::new(then) })
 }
 

@@ -4,6 +4,9 @@ use crate::config::{Config, User};
 use crate::exception;
 use crate::url::push_escaped;
 
+/// Room for the URL of an insert, so that it does not grow piece by piece; others may need more.
+const URL_BYTES: usize = 512;
+
 /// A request to ClickHouse, always a `POST`, for the entry to fetch.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
@@ -17,6 +20,9 @@ pub struct Request {
     pub timeout_ms: u32,
     /// How much of an answer is read before it counts as none, in bytes.
     pub answer_bytes: usize,
+    /// Whether ClickHouse's own answer is short for sure, nothing or the text of one exception: then
+    /// nobody need count its chunks.
+    pub answer_is_short: bool,
     /// What other requests may wait for instead of sending the same, if anything.
     pub flight: Option<String>,
 }
@@ -60,7 +66,9 @@ impl Request {
         user: &User,
         parameters: &[(&str, &str)],
     ) -> Self {
-        let mut url = format!("{}/?database=", config.clickhouse_url);
+        let mut url = String::with_capacity(URL_BYTES);
+        url.push_str(&config.clickhouse_url);
+        url.push_str("/?database=");
         push_escaped(&mut url, database);
         for (name, value) in parameters {
             url.push('&');
@@ -73,7 +81,15 @@ impl Request {
             ("x-clickhouse-key", user.password.clone()),
         ];
         let timeout_ms = config.upstream_timeout_ms;
-        Self { url, headers, body: Vec::new(), timeout_ms, answer_bytes: 0, flight: None }
+        Self {
+            url,
+            headers,
+            body: Vec::new(),
+            timeout_ms,
+            answer_bytes: 0,
+            answer_is_short: false,
+            flight: None,
+        }
     }
 }
 

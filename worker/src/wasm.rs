@@ -22,6 +22,7 @@ extern "C" {
         body: &[u8],
         timeout_ms: u32,
         answer_bytes: usize,
+        answer_is_short: bool,
         flight: Option<&str>,
     ) -> JsValue;
     fn put(shard: u32, site: &str, table: &str, id: &str, block: &[u8]) -> JsValue;
@@ -292,6 +293,7 @@ pub(crate) fn request_to_js(request: &upstream::Request) -> JsValue {
         &request.body,
         request.timeout_ms,
         request.answer_bytes,
+        request.answer_is_short,
         request.flight.as_deref(),
     )
 }
@@ -315,7 +317,8 @@ fn put_to_js(step: &Put) -> JsValue {
 /// Headers as one text, name and value in turn, a line each: one crossing for all. Neither holds
 /// a line break: names are our own, values are our own or were checked as configuration.
 fn lines(headers: &[(&str, String)]) -> String {
-    let mut text = String::new();
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut text = String::with_capacity(bytes);
     for (name, value) in headers {
         for part in [*name, "\n", value, "\n"] {
             text.push_str(part);

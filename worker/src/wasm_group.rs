@@ -2,7 +2,9 @@
 //! is synchronous, and none decides anything.
 
 use crate::config::Config;
-use crate::group::{Inserted, Output, Put, PutId, Row, Shard, Slice, Stored, StoredGroup, Taken};
+use crate::group::{
+    Inserted, Output, Put, PutId, Row, Shard, Slice, Status, Stored, StoredGroup, Taken,
+};
 use crate::insert;
 use crate::upstream::{Outcome, Reply};
 use crate::wasm::{Worker, request_to_js};
@@ -234,8 +236,11 @@ impl GroupShard {
 
     /// See [`Shard::status`], as JSON.
     #[must_use]
-    pub fn status(&self, wall: f64, tick: f64) -> String {
+    pub fn status(&self, wall: f64, tick: f64, stored_bytes: f64) -> String {
+        // A whole number below 2^53.
+        let stored_bytes = stored_bytes as u64;
         let status = self.shard.as_ref().map(|shard| shard.status(now(wall, tick)));
+        let status = status.map(|status| Status { stored_bytes, ..status });
         // Text and numbers always serialize.
         serde_json::to_string(&status).unwrap_or_default()
     }

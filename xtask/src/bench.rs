@@ -38,6 +38,7 @@ const BUDGETS: &[Budget] = &[
     budget("exactly-once", "events missing / doubled under every fault", "0 / 0"),
     budget("group-cpu", "ClickHouse CPU per batch, grouped", "≤ 1/15 of one insert a batch"),
     budget("group-rate", "one group-maker, batches/s", "aim 2,000"),
+    budget("group-ids", "storage of the ids that one group-maker knows", "reported"),
     budget("visible", "from flush() to visible in a query", "p99 < 1 s"),
     budget("queries", "user-facing queries at 20M events, median", "< 50 ms"),
     budget("edge-forward", "edge CPU a request, against read and forward", "≤ 1.25 ×"),

@@ -2,7 +2,7 @@
 
 use super::Shell;
 use tallymark::error::DropReason;
-use tallymark::event::Event;
+use tallymark::event::{Event, Page};
 
 #[test]
 fn s1_8_u2_rows_leave_in_the_order_in_which_they_were_tracked() {
@@ -30,6 +30,17 @@ fn a_block_stays_within_max_bytes_and_loses_nothing() {
         shell.answer(send.id, 202, super::ACCEPTED);
     }
     assert_eq!(rows, 40);
+}
+
+#[test]
+fn a_long_address_fills_a_batch_once_and_not_with_each_row() {
+    let mut shell = Shell::new(|config| config.max_bytes = 8_000);
+    let pathname = "x".repeat(1_000);
+    let page = Page { pathname: &pathname, ..Page::default() };
+    shell.tracker.handle_page(shell.now(), &page);
+    shell.track(0, 50);
+    shell.flush();
+    assert_eq!(shell.entity_ids(shell.sends[0].id).len(), 50);
 }
 
 #[test]

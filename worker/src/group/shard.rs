@@ -381,6 +381,7 @@ impl Shard {
             failures: self.open.failures(),
             failing: self.open.failing(),
             known_in_memory: self.known.len(),
+            stored_bytes: 0,
             given_up: self.given_up,
             aside_groups: self.aside.len(),
             aside_batches: self.aside.batches(),

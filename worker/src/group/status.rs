@@ -24,6 +24,8 @@ pub struct Status {
     pub failing: Vec<Failing>,
     /// Keys of batches in memory.
     pub known_in_memory: usize,
+    /// Bytes of the storage that are in use: whoever has the storage adds them.
+    pub stored_bytes: u64,
     /// Refused batches that were given up, because too many were set aside.
     pub given_up: u64,
     /// Groups that ClickHouse refuses for good.

@@ -63,8 +63,8 @@ pub const FILES: &[File] = files![
     "011_event_days_view",
     "012_user_days",
     "013_user_days_view",
-    "014_user_links",
-    "015_user_links_view",
+    "014_user_follows",
+    "015_user_follows_view",
     "016_owners",
     "017_owned",
     "018_owned_view",
@@ -77,6 +77,8 @@ pub const FILES: &[File] = files![
     "025_post_events",
     "026_entityMetricEvents",
     "027_events_by_arrival",
+    "028_user_uploads",
+    "029_user_uploads_view",
 ];
 
 /// The tables that a view replaces as a whole, each minute.

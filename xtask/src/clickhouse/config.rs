@@ -37,8 +37,13 @@ const PAGE_SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Limits of the reader; `readonly = 1` forbids changing any of them.
+///
+/// `pread`: the default gives a read to another thread unless the system says at once that the bytes
+/// are in memory, which a tmpfs never says; changing threads then takes longer than the many small
+/// reads of a query (measured at 20M events: 97 ms for the metrics of a hundred users, 66 so).
 const READ_SETTINGS: &[(&str, &str)] = &[
     ("readonly", "1"),
+    ("local_filesystem_read_method", "pread"),
     ("max_execution_time", "10"),
     ("max_memory_usage", "2000000000"),
     ("max_rows_to_read", "1000000000"),
