@@ -102,6 +102,12 @@ pub const KEEPALIVE_BYTES: usize = 60_000;
 /// page and rejects the tenth.
 pub const REQUESTS_AT_LEAVE: usize = 9;
 
+/// Bytes of a body that is compressed on its way, where the request's head and the columns' names are
+/// most of it. Of a shorter one nothing is saved that a visitor pays for, and the longer ones are those
+/// of a busy page, whose main thread would be busier by the compression
+/// (`node tests/bench/wire.bench.mjs`, `node tests/bench/page.bench.mjs`).
+pub const SQUEEZED_BYTES: core::ops::Range<usize> = 512..4_096;
+
 /// Bytes of sealed batches that wait in memory; over it the oldest goes. Twenty thousand rows of
 /// ordinary events take 1.5 MB; this is for those with long properties.
 pub const WAITING_BYTES: usize = 8_000_000;

@@ -250,7 +250,8 @@ impl Outbox {
         let is_first = !core::mem::replace(&mut entry.is_tried, true);
         entry.hold = Hold::Free;
         entry.flight = Some(Flight { send: id, keepalive });
-        let send = Send { id, batch: entry.batch.id, rows: entry.batch.rows, keepalive };
+        let send =
+            Send { id, batch: entry.batch.id, rows: entry.batch.rows, keepalive, squeeze: false };
         let started = (send, is_first, entry.batch.body.len());
         self.next_send = self.next_send.wrapping_add(1);
         Some(started)

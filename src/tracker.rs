@@ -10,7 +10,7 @@ pub use storing::Found;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::answer::{Answer, Verdict};
+use crate::answer::{Answer, Receiver, Verdict};
 use crate::buffer::{Buffer, PageContext};
 use crate::destination::Target;
 use crate::error::DropReason;
@@ -19,7 +19,7 @@ use crate::flush::FlushTimer;
 use crate::journal::{Journal, RecordKey, Saved, StoreId};
 use crate::limits::{
     BATCH_AGE_MS, BLOCK_ROWS, FLUSH_TRIES, MAX_BYTES, REQUESTS_AT_LEAVE, REQUESTS_IN_FLIGHT,
-    WAITING_BYTES,
+    SQUEEZED_BYTES, WAITING_BYTES,
 };
 use crate::outbox::{Batch, Entry, Hold, Outbox, SendId};
 use crate::pending::{Fate, FlushId, FlushResult, PendingFlushes};
@@ -118,6 +118,9 @@ pub struct Send {
     pub rows: u32,
     /// Whether the request may outlive the page.
     pub keepalive: bool,
+    /// Whether the body is worth being compressed on its way: not when the page goes, for that
+    /// takes a moment. If it goes meanwhile, the body has to leave at once, as it is.
+    pub squeeze: bool,
 }
 
 /// One write into the browser's storage.
@@ -498,10 +501,13 @@ impl Tracker {
         if survey.in_flight >= self.most_in_flight() || self.retry.resume_at() > self.now.tick {
             return None;
         }
-        let (send, first, body_bytes) =
+        let (mut send, first, body_bytes) =
             self.outbox.start_next(self.is_leaving, survey.lasting_bytes)?;
         self.stats.requests += 1;
         self.stats.bytes += body_bytes as u64;
+        send.squeeze = !self.is_leaving
+            && self.config.target.receiver == Receiver::Worker
+            && SQUEEZED_BYTES.contains(&body_bytes);
         if first {
             self.stats.sent += u64::from(send.rows);
         }

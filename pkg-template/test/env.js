@@ -32,3 +32,6 @@ export const crypto = {
 
 /** Storage takes a time of its own: here everything waits in memory. */
 export const indexedDB = undefined;
+
+/** So does compression: here every body travels as it is. */
+export const CompressionStream = undefined;

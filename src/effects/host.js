@@ -1,7 +1,7 @@
 // One tracker's place in the page: gives the engine what happens, and does what it asks.
 
 import { addressOf, nameOf } from "./destination.js";
-import { makeJournal } from "./journal.js";
+import { makeJournal, squeezed } from "./journal.js";
 import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
 import { placeOf } from "./place.js";
@@ -38,6 +38,8 @@ export function start(wasm, config, queue, inTwo) {
   // Totals of this page view by reason, and those that changed since they were told.
   const drops = {};
   const untold = new Set();
+  // What sends bodies that are being compressed at once, as they are.
+  const hurries = [];
   let timer;
   let mainThreadMs = 0;
   let droppedProperties = 0;
@@ -48,10 +50,11 @@ export function start(wasm, config, queue, inTwo) {
 
   const bytesAt = (at, length) => new Uint8Array(wasm.memory.buffer, at, length);
   const keyAt = (at) => bytesAt(at, 32).slice();
-  const uuidAt = (at) =>
-    Array.from(bytesAt(at, 16), (byte) => (byte + 256).toString(16).slice(1))
-      .join("")
-      .replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const uuidAt = (at) => {
+    let hex = "";
+    for (const byte of bytesAt(at, 16)) hex += (byte + 256).toString(16).slice(1);
+    return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  };
 
   // What the engine may want done, by the number that `engine_poll` gives it.
   const effects = [
@@ -60,14 +63,18 @@ export function start(wasm, config, queue, inTwo) {
       if (ms < NEVER) timer = setTimeout(() => drainAnd(TIMEOUT), ms);
     },
 
-    async function post(id, batch, rows, keepalive, body, bytes) {
+    async function post(id, batch, rows, keepalive, at, bytes, squeeze) {
       const began = performance.now();
       const told = { id: uuidAt(batch), rows, bytes };
-      const [status, text, ...headers] = await send(
-        addressOf(config, told.id),
-        bytesAt(body, bytes),
-        !!keepalive,
-      );
+      let body = bytesAt(at, bytes);
+      if (squeeze) {
+        const plain = body.slice();
+        body = await new Promise((go) => {
+          hurries.push(() => go(plain));
+          squeezed(plain).then(go);
+        });
+      }
+      const [status, text, ...headers] = await send(addressOf(config, told.id), body, !!keepalive);
       let outcome;
       run((wall, tick) => {
         outcome = engine("answer", wall, tick, id, status, wordOf(text), ...headers);
@@ -180,12 +187,15 @@ export function start(wasm, config, queue, inTwo) {
   };
 
   /** Takes the calls, then tells the engine `what` happened; `returned` hears what that gives. */
-  const drainAnd = (what, returned) =>
+  const drainAnd = (what, returned) => {
+    // Whatever this is, it may be the page's last task.
+    hurries.splice(0).forEach((hurry) => hurry());
     run((wall, tick) => {
       takeCalls(wall, tick);
       const value = what === undefined || engine("handle", wall, tick, what);
       returned?.(value);
     });
+  };
   const settle = (what) =>
     new Promise((resolve) => drainAnd(what, (id) => flushes.set(id, resolve)));
 
@@ -230,11 +240,8 @@ export function start(wasm, config, queue, inTwo) {
     stats() {
       const at = engine("stats");
       const [length] = new Float64Array(wasm.memory.buffer, at, 1);
-      const counts = [...new Float64Array(wasm.memory.buffer, at + 8, length)];
-      const [tracked, sent, delivered, requests, bytes, waiting, stored, isStoring] = counts.splice(
-        0,
-        8,
-      );
+      const [tracked, sent, delivered, requests, bytes, waiting, stored, isStoring, ...counts] =
+        new Float64Array(wasm.memory.buffer, at + 8, length);
       const queued = queue.calls.length / 3;
       const dropped = {};
       for (let at = 0; at < counts.length; at += 2) dropped[reasonOf(counts[at])] = counts[at + 1];

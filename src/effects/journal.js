@@ -12,8 +12,18 @@ const nameOf = (key) => `tallymark ${key.subarray(0, 16)}`;
 /** All keys of a journal lie between its bytes followed by 16 lowest and by 16 highest. */
 const rangeOf = (key) => IDBKeyRange.bound(key.slice().fill(0, 16), key.slice().fill(255, 16));
 
+// Not from a `Blob`: that would be a way to the browser's process and back.
 const piped = async (bytes, through) =>
-  new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(through)).arrayBuffer());
+  new Uint8Array(await new Response(new Response(bytes).body.pipeThrough(through)).arrayBuffer());
+
+/** The bytes as gzip; as they are where the browser has none. */
+export async function squeezed(bytes) {
+  try {
+    return await piped(bytes, new CompressionStream("gzip"));
+  } catch {
+    return bytes;
+  }
+}
 
 const GZIP = 0x1f;
 
@@ -83,7 +93,7 @@ export function makeJournal(heard) {
       (store) => store.put(record, key),
       async (ok) => {
         if (ok && squeeze) {
-          const small = await piped(record, new CompressionStream("gzip"));
+          const small = await squeezed(record);
           // Unless it is gone or written anew meanwhile.
           if (written.get(`${key}`) === id) return put(id, key, small);
         }

@@ -36,7 +36,11 @@ const FIELDS = new Map([
 
 /** What `beforeSend` gets: the fields by name, everything else under `properties`. */
 function eventOf(time, name, fields) {
-  const event = { name, occurredAt: time, properties: { ...fields?.properties } };
+  const event = {
+    name,
+    occurredAt: time,
+    properties: { ...fields?.properties },
+  };
   for (const key of Object.keys(fields ?? {})) {
     if (!FIELDS.has(key)) event.properties[key] = fields[key];
     else if (key !== "properties") event[key] = fields[key];
@@ -57,6 +61,33 @@ function textOf(field) {
 }
 
 const nested = (_, value) => (typeof value === "bigint" ? `${value}` : value);
+
+/** A text that stands in JSON as it is: ASCII without quote, backslash and control characters. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/**
+ * A property's value as JSON; undefined where it has none. Most are numbers and plain texts, and
+ * JSON.stringify takes longer to be called for one than to write it.
+ */
+function jsonOf(value) {
+  if (Number.isFinite(value)) return `${value}`;
+  if (typeof value === "string" && PLAIN.test(value)) return `"${value}"`;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A BigInt within is a reason that can be helped.
+    return JSON.stringify(value, nested);
+  }
+}
+
+/**
+ * `json` without lone surrogates. JSON.stringify escapes a surrogate only if it is alone; `\\` first,
+ * so that a backslash which the site itself put before "ud800" stays one.
+ */
+const whole = (json) =>
+  json.includes("\\ud")
+    ? json.replace(/\\\\|\\ud[89a-f]../g, (found) => (found === "\\\\" ? found : "\ufffd"))
+    : json;
 
 /**
  * Packs `calls` (time, name, fields, time, name, fields, …) from `from` on, until they are
@@ -93,58 +124,39 @@ export function pack(calls, from, turn, beforeSend, tell) {
     tell(`property ${key} left out`, error);
   };
 
-  /** The properties as JSON; a property that has none, or is too long, is left out by itself. */
-  const jsonOf = (properties) => {
-    let json;
-    try {
-      json = JSON.stringify(properties);
-    } catch {
-      // One of them is the reason.
-    }
-    if (!(json?.length <= STRING_UNITS)) {
-      for (const key in properties) {
-        try {
-          json = JSON.stringify(properties[key], nested);
-          // With its quotes.
-          if (json?.length > STRING_UNITS + 2) throw new RangeError("a text is too long");
-          properties[key] = json && JSON.parse(json);
-        } catch (error) {
-          delete properties[key];
-          leaveOut(key, error);
-        }
-      }
-      json = JSON.stringify(properties);
-    }
-    // JSON.stringify escapes a surrogate only if it is alone. `\\` first, so that a backslash which
-    // the site itself put before "ud800" stays one.
-    return json.includes("\\ud")
-      ? json.replace(/\\\\|\\ud[89a-f]../g, (found) => (found === "\\\\" ? found : "\ufffd"))
-      : json;
+  const heads = new Map();
+  /** A property's key as JSON; there are few of them. */
+  const headOf = (key) => {
+    let head = heads.get(key);
+    if (!head) heads.set(key, (head = `${JSON.stringify(key)}:`));
+    return head;
   };
 
   const row = (time, name, fields) => {
-    const row = [time, 1, 0, 0, 0, 0, 0];
     if (typeof name !== "string") throw new TypeError("the name is no text");
-    row[2] = intern(name);
-    let properties;
-    // What stands beside `properties` counts more than what stands in it.
+    const row = numbers.length;
+    numbers.push(time, 1, intern(name), 0, 0, 0, 0);
+    let json = "";
     const read = (object, isNested) => {
       for (const key of Object.keys(object)) {
         const at = isNested ? undefined : FIELDS.get(key);
-        try {
-          if (at === undefined) {
-            properties ??= { __proto__: null };
-            if (!(key in properties)) properties[key] = object[key];
-            continue;
+        if (at === undefined) {
+          // What stands beside `properties` counts more than what stands in it.
+          if (isNested && !FIELDS.has(key) && Object.hasOwn(fields, key)) continue;
+          try {
+            const value = jsonOf(object[key]);
+            // With its quotes.
+            if (value?.length > STRING_UNITS + 2) throw new RangeError("a text is too long");
+            if (value) json += (json ? "," : "{") + headOf(key) + value;
+          } catch (error) {
+            leaveOut(key, error);
           }
-        } catch (error) {
-          leaveOut(key, error);
           continue;
         }
         const value = object[key];
         if (value == null || at === ROW) continue;
-        if (at > 1) row[at] = intern(textOf(value));
-        else row[at] = finite(value instanceof Date ? value.getTime() : value);
+        numbers[row + at] =
+          at > 1 ? intern(textOf(value)) : finite(value instanceof Date ? value.getTime() : value);
       }
     };
     if (fields != null) {
@@ -153,9 +165,8 @@ export function pack(calls, from, turn, beforeSend, tell) {
       }
       read(fields);
       if (fields.properties != null) read(fields.properties, true);
-      if (properties) row[6] = append(jsonOf(properties));
+      if (json) numbers[row + 6] = append(whole(json + "}"));
     }
-    numbers.push(...row);
   };
 
   while (next < calls.length && calls[next + 2] !== turn && units < CROSSING_UNITS) {
@@ -163,6 +174,7 @@ export function pack(calls, from, turn, beforeSend, tell) {
     let name = calls[next + 1];
     let fields = calls[next + 2];
     next += 3;
+    const packed = numbers.length;
     try {
       if (beforeSend) {
         const event = beforeSend(eventOf(time, name, fields));
@@ -175,6 +187,8 @@ export function pack(calls, from, turn, beforeSend, tell) {
       row(time, name, fields);
       rows++;
     } catch (error) {
+      // What is there of its row.
+      numbers.length = packed;
       invalid++;
       tell(`event ${String(name)} left out`, error);
     }

@@ -247,7 +247,7 @@ pub fn engine_answer(
 ///
 /// ```text
 /// 0 wake     milliseconds from `tick`, 2^32 - 1 for never
-/// 1 send     try, @id, rows, keepalive, @body, its bytes
+/// 1 send     try, @id, rows, keepalive, @body, its bytes, squeeze
 /// 2 flushed  flush, ok, delivered, dropped
 /// 3 dropped  reason, rows
 /// 4 open     @journal
@@ -267,7 +267,7 @@ pub fn engine_poll(tick: f64) -> usize {
         let key = &mut engine.told_key;
         let batch_at = key.batch.0.as_ptr() as u32;
         let key_at = key.journal.0.as_ptr() as u32;
-        let [mut a, mut b, mut c, mut d, mut e, mut f] = [0; 6];
+        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g] = [0; 7];
         let kind = match output {
             Output::Wake(at) => {
                 // Not from the last tick that the tracker was told: a drain of nothing tells none.
@@ -278,6 +278,7 @@ pub fn engine_poll(tick: f64) -> usize {
                 key.batch = send.batch;
                 (a, b, c, d) = (send.id.0, batch_at, send.rows, send.keepalive.into());
                 (e, f) = place(tracker.body(send.id));
+                g = send.squeeze.into();
                 1
             }
             Output::Report(Report::Flushed(it)) => {
@@ -314,7 +315,7 @@ pub fn engine_poll(tick: f64) -> usize {
                 9
             }
         };
-        engine.told = [kind, a, b, c, d, e, f, 0];
+        engine.told = [kind, a, b, c, d, e, f, g];
         engine.told.as_ptr() as usize
     })
 }

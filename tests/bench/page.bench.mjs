@@ -13,6 +13,35 @@ const ROUNDS = 31;
 /** The first rounds run before the page's code is compiled for good. */
 const WARM_ROUNDS = 8;
 
+/**
+ * What no tracker of this design can be without: for each 500 events one record put, committed and
+ * complete, one request whose answer is read, and the record deleted. Neither events nor encoding.
+ */
+const BARE = `
+  const opened = indexedDB.open("bare", 1);
+  opened.onupgradeneeded = () => opened.result.createObjectStore("records");
+  await new Promise((done) => (opened.onsuccess = done));
+  const record = new Uint8Array(25_000);
+  const write = (change) =>
+    new Promise((done) => {
+      const it = opened.result.transaction("records", "readwrite", { durability: "relaxed" });
+      it.oncomplete = done;
+      change(it.objectStore("records"));
+      it.commit();
+    });
+  const under = [];
+  let calls = 0;
+  const deliver = async () => {
+    await write((records) => records.put(record, "key"));
+    const init = { method: "POST", body: record, keepalive: true, credentials: "omit" };
+    await (await fetch("/v1/baseline", init)).text();
+    write((records) => records.delete("key"));
+  };
+  const bare = {
+    track: () => ++calls % 500 || under.push(deliver()),
+    flush: () => Promise.all(under.splice(0)),
+  };`;
+
 const { scope, end } = endings();
 const receiver = await startReceiver(scope);
 const browser = await launch(scope);
@@ -21,11 +50,13 @@ const page = await browser.open(`${receiver.origin}/`);
 await page.run(`async () => {
   const { init } = await import("/index.js");
   ${BASELINE}
+  ${BARE}
   const options = { endpoint: location.origin, key: "k" };
   window.trackers = {
     journal: init(options),
     memory: init({ ...options, journalBytes: 0 }),
     baseline,
+    bare,
     nothing: { track() {}, flush() {} },
   };
   window.fieldsOf = (at) => ({ entityType: "post", entityId: \`\${at % 50}\`, words: at, from: "feed" });
@@ -71,7 +102,7 @@ const ns = (number) => `${number.toFixed(0)} ns`;
 print("track", ns(calls.memory), ns(calls.baseline), calls.memory <= 150);
 
 const events = await compare(
-  ["journal", "memory", "baseline", "nothing"],
+  ["journal", "memory", "baseline", "bare", "nothing"],
   ROUNDS,
   WARM_ROUNDS,
   perEvent,
@@ -86,5 +117,7 @@ for (const [budget, tracker, most] of [
   const measured = `${us(events[tracker])}, ${ratio.toFixed(2)} × baseline`;
   print(budget, measured, us(events.baseline), ratio <= most);
 }
+const floor = (events.bare / events.baseline).toFixed(2);
+console.log(`the journal's platform calls alone: ${us(events.bare)}, ${floor} × baseline`);
 
 await end();

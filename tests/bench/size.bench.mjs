@@ -9,7 +9,7 @@ const rows = [
   ["core-bytes", stages.core, 16_000, "16,125 B"],
   ["all-bytes", stages.everything, 20_000, "16,125 B"],
   ["people-bytes", stages.people, 20_000, "16,125 B"],
-  ["without-wasm-bytes", stages.withoutWasm, 8_200, "16,125 B"],
+  ["without-wasm-bytes", stages.withoutWasm, 8_300, "16,125 B"],
 ];
 for (const [budget, files, bytes, baseline] of rows) {
   const measured = sum(files);

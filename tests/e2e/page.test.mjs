@@ -115,6 +115,42 @@ test("S1.13 events of the last moment arrive although the page is closed", async
   assert.deepEqual(await valuesOf("last"), upTo(50));
 });
 
+const GZIP = Buffer.from([0x1f, 0x8b]);
+const isGzip = ({ body }) => body.subarray(0, 2).equals(GZIP);
+
+test("a small batch travels as gzip, a large one as it is, and a retry under its id counts once", async (t) => {
+  const { page } = await openPage(t, worker());
+  const from = toWorker.requests.length;
+  toWorker.next(loseAnswer);
+  for (const [type, rows] of [
+    ["small", 20],
+    ["large", 200],
+  ]) {
+    assert.equal((await trackAndFlush(page, type, rows)).flushed.delivered, rows);
+    assert.deepEqual(await valuesOf(type), upTo(rows));
+  }
+  assert.deepEqual(toWorker.requests.slice(from).map(isGzip), [true, true, false]);
+});
+
+test("a batch that is being compressed when the page goes leaves at once as it is", async (t) => {
+  const { page } = await openPage(t, { ...worker(), journalBytes: 0 });
+  await trackAndFlush(page, "before", 1);
+  const arrived = toWorker.seen(toWorker.requests.length + 1);
+  await page.evaluate(() => {
+    window.CompressionStream = class extends TransformStream {
+      constructor() {
+        super({ transform: () => new Promise(() => {}) });
+      }
+    };
+    for (let value = 1; value <= 20; value++)
+      window.tally.track("read", { entityType: "squeezed", value });
+    window.tally.flush();
+  });
+  await page.close({ runBeforeUnload: true });
+  assert.equal(isGzip(await arrived), false);
+  assert.deepEqual(await valuesOf("squeezed"), upTo(20));
+});
+
 test("S1.11 a wrong key drops the batch and counts it by its code", async (t) => {
   const { page } = await openPage(t, { ...worker(), key: "pk_nobody" });
   const { flushed, dropped } = await trackAndFlush(page, "nobody", 3);

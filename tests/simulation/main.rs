@@ -6,7 +6,7 @@
 //! SEEDS=100000 cargo test --profile simulation --test simulation -- --nocapture
 //! SEED=4711 cargo test --test simulation -- --nocapture  # one run again; TELL=1 tells it
 //! ```
-//! A run is at least 200 events on three tabs with at least 20 faults. After it, each event that
+//! A run is at least 200 events on three tabs with at least 20 faults that took effect. After it, each event that
 //! the tracker took is in the table once and was counted by the rollup once, or was dropped for a
 //! reason that the simulation knows to be true, or was tracked moments before a crash.
 

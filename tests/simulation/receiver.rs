@@ -161,6 +161,7 @@ impl Receiver {
         tally: &mut Tally,
     ) {
         if self.worker == Worker::Down {
+            tally.count("request to a worker that is down");
             let is_silent = dice.chance(50);
             let bad_gateway = Reply::http(502, "<html>bad gateway");
             self.replies.push_back((call, if is_silent { Reply::None } else { bad_gateway }));

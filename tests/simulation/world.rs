@@ -31,8 +31,31 @@ pub const TABS: usize = 3;
 const BUSY_MS: u64 = 60_000;
 /// Events tracked in that time, at least.
 pub const EVENTS: u64 = 200;
-/// Faults in that time, at least.
+/// Faults in that time that something met with, at least.
 pub const FAULTS: u64 = 20;
+/// What faults do, as it is told where it happens: one that nothing met with shows nothing. Between
+/// two draws each counts once, however many requests it met.
+const EFFECTS: [&str; 19] = [
+    "answer lost",
+    "answer of somebody else's",
+    "answer: busy",
+    "answer: rate limited",
+    "answer: too large",
+    "clock turned",
+    "page crashed",
+    "page frozen",
+    "page into the bfcache",
+    "record damaged",
+    "request late",
+    "request lost",
+    "request sent again by the browser itself",
+    "request to a worker that is down",
+    "request without a network",
+    "shard restarted",
+    "shards deployed anew",
+    "sleep",
+    "write failed",
+];
 
 /// Milliseconds without faults and events, in which every page delivers what it has: some of the
 /// longest waits between two tries.
@@ -94,7 +117,10 @@ pub struct World {
     /// When the receiver is woken.
     receiver_due: u64,
     pub adopts_without_lock: bool,
-    pub broken: Option<String>,
+    broken: Option<String>,
+    /// How often each of [`EFFECTS`] had come when they were last noted, and how many were noted.
+    seen: [u64; EFFECTS.len()],
+    effects: u64,
     /// Whether to tell what happens.
     tells: bool,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -134,6 +160,8 @@ impl World {
             receiver_due: u64::MAX,
             adopts_without_lock: mutant == "adopts_without_lock",
             broken: None,
+            seen: [0; EFFECTS.len()],
+            effects: 0,
             tells,
             queue: BTreeMap::new(),
             queued: 0,
@@ -188,7 +216,9 @@ impl World {
     pub fn run(&mut self) -> Result<(), String> {
         self.run_until(BUSY_MS);
         self.track_the_rest();
+        self.fault_the_rest();
         self.check_enough()?;
+        self.tally.add("fault that took effect", self.effects);
         self.heal();
         if self.dice.chance(50) {
             let now = self.server_now();
@@ -251,6 +281,31 @@ impl World {
         }
     }
 
+    /// Where little went wrong, more does, until enough has.
+    fn fault_the_rest(&mut self) {
+        self.note_effects();
+        while self.broken.is_none() && self.effects < FAULTS {
+            let tab = self.dice.below(TABS as u64) as usize;
+            match self.tabs[tab] {
+                Some(page) if self.pages[page.0].takes_events() => self.track(page, 3),
+                Some(_) => {}
+                None => self.open_page(tab, self.destination, true),
+            }
+            self.tally.count("fault drawn");
+            self.fault();
+            self.run_until(self.tick + 500);
+            self.note_effects();
+        }
+    }
+
+    fn note_effects(&mut self) {
+        for (what, seen) in EFFECTS.iter().zip(&mut self.seen) {
+            let times = self.tally.of(what);
+            self.effects += u64::from(times > *seen);
+            *seen = times;
+        }
+    }
+
     /// Whether enough was tracked, as far as this tab and those before it are about.
     fn has_enough(&self, tab: usize) -> bool {
         self.tracked_on[tab] > 0 && (tab + 1 < TABS || self.tally.of("event") >= EVENTS)
@@ -258,7 +313,7 @@ impl World {
 
     /// What a run is, at least.
     fn check_enough(&self) -> Result<(), String> {
-        let (events, faults) = (self.tally.of("event"), self.tally.of("fault"));
+        let (events, faults) = (self.tally.of("event"), self.effects);
         let tabs = self.tracked_on.iter().filter(|events| **events > 0).count();
         if self.broken.is_none() && (events < EVENTS || faults < FAULTS || tabs < TABS) {
             return Err(format!("a run of {events} events, {faults} faults and {tabs} tabs"));
@@ -390,7 +445,8 @@ impl World {
                 }
             }
             Happening::Fault => {
-                self.tally.count("fault");
+                self.note_effects();
+                self.tally.count("fault drawn");
                 self.fault();
             }
         }

@@ -1,11 +1,12 @@
 //! What becomes of a batch after it left: accepted, refused, or sent again as it was.
 
 use super::{ACCEPTED, Shell};
+use tallymark::answer::Receiver;
 use tallymark::error::DropReason;
-use tallymark::limits::BATCH_AGE_MS;
+use tallymark::limits::{BATCH_AGE_MS, SQUEEZED_BYTES};
 use tallymark::rng::Uuid;
 use tallymark::time::TickMs;
-use tallymark::tracker::Outcome;
+use tallymark::tracker::{Outcome, Send};
 
 /// The request's id and its bytes: what a retry may not change.
 fn identity(shell: &Shell) -> (Uuid, Vec<u8>) {
@@ -28,6 +29,33 @@ fn s4_15_s4_20_a_lost_answer_is_followed_by_the_same_bytes_under_the_same_id() {
     shell.accept_all();
     assert_eq!(shell.tracker.stats().delivered, 3);
     assert_eq!(shell.tracker.waiting(), 0);
+}
+
+#[test]
+fn a_body_is_compressed_on_its_way_when_it_is_small_and_the_page_stays() {
+    for (rows, squeeze) in [(1, false), (20, true), (200, false)] {
+        let mut shell = Shell::new(|_| {});
+        shell.track(0, rows);
+        shell.flush();
+        let Send { id, squeeze: told, .. } = shell.sends[0];
+        let bytes = shell.tracker.body(id).len();
+        assert_eq!(told, squeeze, "{bytes} bytes");
+        assert_eq!(SQUEEZED_BYTES.contains(&bytes), squeeze);
+    }
+    let mut shell = Shell::new(|_| {});
+    shell.track(0, 20);
+    shell.tracker.handle_leave(shell.now());
+    shell.drain();
+    assert!(!shell.sends[0].squeeze, "the page goes");
+}
+
+#[test]
+fn straight_to_clickhouse_no_body_is_compressed() {
+    let mut shell = Shell::new(|config| config.target.receiver = Receiver::ClickHouse);
+    shell.track(0, 20);
+    shell.flush();
+    assert!(SQUEEZED_BYTES.contains(&shell.tracker.body(shell.sends[0].id).len()));
+    assert!(!shell.sends[0].squeeze);
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl World {
             answered,
         };
         if self.is_offline {
+            self.tally.count("request without a network");
             return self.after(50, Happening::Answer(id, send.id, Reply::None));
         }
         let wait = self.dice.between(1, 300);
