@@ -290,8 +290,35 @@ export interface TallyError extends Error {
   status: number;
 }
 
-/** A tracker. `Events` declares a site's events by name, each with its properties. */
-export interface Tally<Events = AnyEvents> {
+/** Any table, any columns: what a site's own declaration of its tables takes the place of. */
+export type AnyTables = Record<string, Record<string, unknown>>;
+
+/**
+ * Rows of one table of the site's own, which the worker's `TABLES` declares: a tracker of its own, by
+ * the same options, with a buffer, a journal and counters for itself. Each row is stored once.
+ */
+export interface Table<Row = Record<string, unknown>> {
+  /**
+   * Adds a row: its columns by their own names, at most 32,760 bytes as JSON. Never throws and
+   * never waits. What is no object, cannot be read or is too long counts as `invalid`, and so does a
+   * row that the worker refuses. The object is read at the next drain of the queue: do not change it
+   * meanwhile.
+   */
+  track(row: Row): void;
+  /** As {@link Tally.flush}, for these rows alone. */
+  flush(): Promise<FlushResult>;
+  /** As {@link Tally.shutdown}, for these rows alone. */
+  shutdown(): Promise<FlushResult>;
+  queueLength(): number;
+  /** Of these rows alone. */
+  stats(): Stats;
+}
+
+/**
+ * A tracker. `Events` declares a site's events by name, each with its properties; `Tables` its tables,
+ * as `cargo xtask tables --types` prints them.
+ */
+export interface Tally<Events = AnyEvents, Tables = AnyTables> {
   /** Counts an event. Never throws and never waits. */
   track<Name extends keyof Events & string>(
     name: Name,
@@ -308,7 +335,12 @@ export interface Tally<Events = AnyEvents> {
     name: string,
     params?: Record<string, unknown>,
   ): Promise<Answer<Row>>;
-  /** Sends all that waits now; resolves when it has settled. Rejects if the engine cannot load. */
+  /**
+   * Rows of a table that the worker's `TABLES` declares; the same handle for the same name. What
+   * `beforeSend` and the properties of {@link track} are to events, rows do without.
+   */
+  table<Name extends keyof Tables & string>(name: Name): Table<Tables[Name]>;
+  /** Sends all events that wait now; resolves when it has settled. Rejects if the engine cannot load. */
   flush(): Promise<FlushResult>;
   /** Stops the timer, then flushes. */
   shutdown(): Promise<FlushResult>;
@@ -325,6 +357,6 @@ export interface Tally<Events = AnyEvents> {
  *     const tally = init<{ view: {}; read: { words: number } }, "events" | "my_events">(options);
  *     tally.track("read", { entityType: "post", entityId: "42", words: 300 });
  */
-export function init<Events = AnyEvents, Table extends string = string>(
+export function init<Events = AnyEvents, Table extends string = string, Tables = AnyTables>(
   options: Options<Table>,
-): Tally<Events>;
+): Tally<Events, Tables>;

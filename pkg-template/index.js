@@ -13,6 +13,7 @@ export const init = (options, now, gone) => {
     config,
     () => (config.auto ? import("./parts/observe.js") : import("./parts/engine.js")),
     () => import("./parts/queries.js"),
+    () => import("./parts/table.js"),
     now,
     gone,
   );

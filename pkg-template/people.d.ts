@@ -1,6 +1,14 @@
 // tallymark with people: identity, consent, samples.
 
-import type { AnyEvents, Fields, FlushResult, Options, Queries, Tally } from "./index.js";
+import type {
+  AnyEvents,
+  AnyTables,
+  Fields,
+  FlushResult,
+  Options,
+  Queries,
+  Tally,
+} from "./index.js";
 export type * from "./index.js";
 
 /** What {@link init} takes beside the usual {@link Options}; checked as they are. */
@@ -93,7 +101,7 @@ export interface EntityMetric {
 }
 
 /** A tracker that knows people. What it says keeps its place among the calls of `track`. */
-export interface People<Events = AnyEvents> extends Tally<Events> {
+export interface People<Events = AnyEvents, Tables = AnyTables> extends Tally<Events, Tables> {
   /** An event of the user `distinctId`; groups become the property `$groups`. */
   capture(
     distinctId: string | number,
@@ -127,7 +135,7 @@ export interface People<Events = AnyEvents> extends Tally<Events> {
    * The visitor's word. `"granted"` sends what waits, in order. `"denied"` drops it, counted as
    * `consent`, purges what was ever stored, in this page's journal and others', and is remembered
    * (one word in localStorage) for the site's pages to come, and told to its open tabs; resolves when
-   * that is done, or at once before the tracker has started. Granted again, what comes from then on is counted. While it is pending, `flush`
+   * that is done. Granted again, what comes from then on is counted. While it is pending, `flush`
    * waits for it.
    */
   consent(state: "granted" | "denied"): Promise<void>;
@@ -135,6 +143,6 @@ export interface People<Events = AnyEvents> extends Tally<Events> {
 }
 
 /** As `init` of `tallymark`, for pages that know people. */
-export function init<Events = AnyEvents, Table extends string = string>(
+export function init<Events = AnyEvents, Table extends string = string, Tables = AnyTables>(
   options: PeopleOptions<Table>,
-): People<Events>;
+): People<Events, Tables>;

@@ -10,6 +10,7 @@ export const init = (options, now, gone) =>
     checkPeopleOptions(options),
     () => import("./parts/engine.js"),
     () => import("./parts/queries.js"),
+    () => import("./parts/table.js"),
     new URL("tallymark_visit_bg.wasm", import.meta.url),
     () => import("./parts/watch.js"),
     now,

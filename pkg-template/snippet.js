@@ -22,7 +22,9 @@ function queue({ dataset, src }) {
   /** How many calls were let go. */
   let gone = 0;
 
-  const call = (path, given) => path.reduce((of, name) => of[name], tally)(...given);
+  /** A step of a path is a name, or what the function there is called with. */
+  const call = (path, given) =>
+    path.reduce((of, step) => (Array.isArray(step) ? of(...step) : of[step]), tally)(...given);
   const instead = {
     queueLength: () => waiting.length,
     stats: () => ({
@@ -47,6 +49,7 @@ function queue({ dataset, src }) {
         const name = path.at(-1);
         if (tally) return call(path, given);
         if (instead[name]) return instead[name]();
+        if (name === "table") return standIn([...path, given]);
         if (NOTES.test(name)) return note(path, given);
         // In its place among them, and a promise all the same.
         if (name === "consent") return (note(path, given), ready);

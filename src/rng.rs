@@ -58,6 +58,16 @@ impl Uuid {
         Some(Self(bytes))
     }
 
+    /// A version 7 UUID (RFC 9562, 5.7): 48 bits of `time`, then what these bytes hold beside it,
+    /// version and variant aside.
+    #[must_use]
+    pub const fn v7(time: UnixMs, bytes: [u8; 16]) -> Self {
+        let time = if time.0 < 0 { 0 } else { time.0 };
+        let [_, _, a, b, c, d, e, f] = time.to_be_bytes();
+        let [_, _, _, _, _, _, g, h, i, j, k, l, m, n, o, p] = bytes;
+        Self([a, b, c, d, e, f, 0x70 | g & 0x0f, h, 0x80 | i & 0x3f, j, k, l, m, n, o, p])
+    }
+
     /// The time in a version 7 UUID (RFC 9562, 5.7), `None` for every other version or variant.
     #[must_use]
     pub fn v7_time(self) -> Option<UnixMs> {
@@ -66,6 +76,13 @@ impl Uuid {
             return None;
         }
         Some(UnixMs(i64::from_be_bytes([0, 0, a, b, c, d, e, f])))
+    }
+}
+
+impl core::fmt::Display for Uuid {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // ASCII, as all of [`Uuid::to_text`] is.
+        out.write_str(core::str::from_utf8(&self.to_text()).unwrap_or_default())
     }
 }
 
@@ -142,6 +159,13 @@ mod tests {
         assert_eq!(id.v7_time(), Some(UnixMs(1_795_435_200_123)));
         assert_eq!(id.0[6] >> 4, 7);
         assert_eq!(id.0[8] >> 6, 0b10);
+    }
+
+    #[test]
+    fn uuid_v7_of_bytes_keeps_what_is_not_time_version_or_variant() {
+        let id = Uuid::v7(UnixMs(0x0102_0304_0506), [0xff; 16]);
+        assert_eq!(id.to_text(), *b"01020304-0506-7fff-bfff-ffffffffffff");
+        assert_eq!(Uuid::v7(UnixMs(-1), [0; 16]).v7_time(), Some(UnixMs(0)));
     }
 
     #[test]

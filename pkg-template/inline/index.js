@@ -13,5 +13,6 @@ export const init = (options) => {
     config,
     () => import("./engine.js"),
     () => import("../parts/queries.js"),
+    () => import("./table.js"),
   );
 };

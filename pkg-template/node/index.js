@@ -2,11 +2,15 @@
 
 import { makeTally } from "../../src/effects/queue.js";
 import { checkOptions } from "../parts/options.js";
+import { untilShutdown } from "./env.js";
 
 /** As the browser's. */
 export const init = (options) =>
-  makeTally(
-    checkOptions(options),
-    () => import("./engine.js"),
-    () => import("../parts/queries.js"),
+  untilShutdown(
+    makeTally(
+      checkOptions(options),
+      () => import("./engine.js"),
+      () => import("../parts/queries.js"),
+      () => import("./table.js"),
+    ),
   );

@@ -4,6 +4,7 @@ import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/host.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
+import { codeOf, wordOf } from "../../src/effects/reasons.js";
 import { send } from "../../src/effects/send.js";
 
 /**
@@ -24,6 +25,8 @@ export function makeLoad(compile, usual, inTwo) {
   /** By what was compiled. */
   const loaded = {};
   return async (config, queue) => {
+    // Rows go another way: rows.js.
+    const post = config.through?.(send) ?? send;
     // Where visits are measured, an engine of its own.
     const from = queue.wasm ?? usual;
     let instance;
@@ -35,8 +38,8 @@ export function makeLoad(compile, usual, inTwo) {
       // lockdown knows no WebAssembly: a ReferenceError.
       if (error instanceof TypeError) throw error;
       const fallback = await import("../../src/effects/fallback.js");
-      return fallback.start(config, queue, pack, send, placeOf, addressOf);
+      return fallback.start(config, queue, pack, post, placeOf, addressOf, wordOf, codeOf);
     }
-    return start(instance, config, queue, inTwo);
+    return start(instance, config, queue, inTwo, post);
   };
 }

@@ -77,6 +77,7 @@ export function makeKit({ now = Date.UTC(2026, 0, 1), seed = 1, queries: answers
         }),
         () => import("./engine.js"),
         () => import("../parts/queries.js"),
+        () => import("./table.js"),
       ),
     now: world.now,
     pass: world.pass,
@@ -89,7 +90,7 @@ export function makeKit({ now = Date.UTC(2026, 0, 1), seed = 1, queries: answers
       return receiver.rows;
     },
     get events() {
-      return receiver.rows.map(eventOf);
+      return receiver.rows.filter(({ name }) => name).map(eventOf);
     },
   };
 }

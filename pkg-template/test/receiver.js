@@ -26,7 +26,8 @@ function rowsOfJson(text) {
         .split("\n")
         .filter(Boolean)
         .map((line) => JSON.parse(line));
-  return rows.map((row) => ({ ...row, occurred_at: timeOf(row.occurred_at) }));
+  // A row of a declared table is as it is.
+  return rows.map((row) => (row.name ? { ...row, occurred_at: timeOf(row.occurred_at) } : row));
 }
 
 /**
@@ -45,7 +46,7 @@ export function makeReceiver({ now = () => globalThis.Date.now(), queries = {} }
   const keep = (table, id, key, found) => {
     const name = JSON.stringify([key, table, id]);
     const isKnown = id !== null && known.has(name);
-    const kept = found.map((row) => ({ ...DEFAULTS, ...row, id, table }));
+    const kept = found.map((row) => ({ ...(row.name && DEFAULTS), ...row, id, table }));
     for (const row of kept) {
       if (typeof row.properties === "string") row.properties = JSON.parse(row.properties);
     }

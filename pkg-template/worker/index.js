@@ -10,4 +10,5 @@ export const init = (options) =>
     checkOptions(options),
     () => import("./engine.js"),
     () => import("../parts/queries.js"),
+    () => import("./table.js"),
   );

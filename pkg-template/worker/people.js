@@ -10,5 +10,6 @@ export const init = (options) =>
     checkPeopleOptions(options),
     () => import("./engine.js"),
     () => import("../parts/queries.js"),
+    () => import("./table.js"),
     visit,
   );

@@ -26,18 +26,8 @@ const FLUSHES_WAITING = 64;
 /** Numbers of an event; src/effects/pack.js. */
 const ROW = 7;
 
-/** The worker's final refusals, and the status that each comes with (src/answer.rs). */
-const FINAL = {
-  bad_block: 400,
-  bad_request: 400,
-  bad_key: 401,
-  bad_origin: 403,
-  bad_table: 404,
-  not_found: 404,
-  bad_method: 405,
-  too_old: 410,
-  too_large: 413,
-};
+/** The statuses of the worker's final refusals, by the words of reasons.js (src/answer.rs). */
+const FINAL = [, , 400, 400, 401, 403, 404, 404, 405, 413, 410];
 
 /** ClickHouse's (src/error.rs, FINAL_CLICKHOUSE_CODES). */
 const FINAL_CLICKHOUSE = [
@@ -63,7 +53,7 @@ function uuidV7() {
  * Starts a tracker on the calls that wait in `queue.calls`, with the methods of the engine's.
  * The other functions are the engine's own: it has fetched them already.
  */
-export function start(config, queue, pack, send, placeOf, addressOf) {
+export function start(config, queue, pack, send, placeOf, addressOf, wordOf, codeOf) {
   const { clickhouse, maxRows, maxBytes, maxTimeMs, maxWaitingRows } = config;
   const { onFailure, debug, onBatch } = config;
   const tell = (what, error) => debug && console.warn(`[tallymark] ${what}`, error ?? "");
@@ -94,8 +84,9 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   let lineBytes = 0;
   /** The sealed ones, oldest first: nobody has accepted or refused them yet. */
   const batches = [];
-  /** Reasons whose totals the table has not been told (src/drops.rs). */
+  /** Reasons whose totals the table has not been told, and what they were at the page view's begin (src/drops.rs). */
   const untold = new Set();
+  let before = {};
   const flushes = [];
   let isShutDown = false;
   let tick;
@@ -153,7 +144,9 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
 
   /** One event as it was packed for src/js/row.rs; whether it is one (src/event.rs). */
   const append = (strings, [time, value, ...places]) => {
-    const [name, entity_type, entity_id, user_id, json] = places.map((place) => strings[place]);
+    // A browser without `toWellFormed` has a row with a lone surrogate refused.
+    const texts = places.map((place) => strings[place].toWellFormed?.() ?? strings[place]);
+    const [name, entity_type, entity_id, user_id, json] = texts;
     const properties = json || "{}";
     const occurredAt = Math.trunc(time);
     const isEvent =
@@ -180,11 +173,7 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         ...page,
         ...edge,
       };
-      // What a TextEncoder does to a lone surrogate; src/effects/pack.js has the pattern's reason.
-      return `${JSON.stringify(columns).slice(0, -1)},"properties":${properties}}`.replace(
-        /\\\\|\\ud[89a-f]../g,
-        (found) => (found === "\\\\" ? found : "\ufffd"),
-      );
+      return `${JSON.stringify(columns).slice(0, -1)},"properties":${properties}}`;
     };
     if (occurredAt - lastEvent > SESSION_IDLE_MS) session = uuidV7();
     lastEvent = Math.max(lastEvent ?? Date.now(), occurredAt);
@@ -204,15 +193,24 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
     return true;
   };
 
+  const tellDrops = () => {
+    for (const reason of untold) {
+      const rows = stats.dropped[reason] - (before[reason] ?? 0);
+      stats.tracked++;
+      append(["", "$dropped", reason], [Date.now(), rows, 1, 2, 0, 0, 0]);
+    }
+    untold.clear();
+  };
+
   const takeCalls = () => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    if (calls.length) {
-      for (const entityType of untold) {
-        calls.push(Date.now(), "$dropped", { entityType, value: stats.dropped[entityType] });
-      }
-      untold.clear();
-    }
+    // No table but `events` has a place for them.
+    if (calls.length && !config.through) tellDrops();
+    // Older than all of these.
+    stats.tracked += queue.shed;
+    drop("queue_full", queue.shed);
+    queue.shed = 0;
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, queue, config.beforeSend, tell);
       const [strings, numbers, , next, invalid, hidden, unread] = packed;
@@ -230,9 +228,6 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         at += 3;
       }
     }
-    stats.tracked += queue.shed;
-    drop("queue_full", queue.shed);
-    queue.shed = 0;
   };
 
   const bytesOfAll = (those) => those.reduce((sum, { body }) => sum + body.length, 0);
@@ -263,15 +258,16 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
     // A long list of refused rows is cut, so this is no JSON.parse.
     const [, taken] = /^\s*\{"now":\d+,"taken":(\d+)/.exec(text) ?? [];
     if (status === 202) return taken && +taken;
-    const [, code] = /^\s*\{"code":"(\w+)"/.exec(text) ?? [];
-    return FINAL[code] === status ? code : undefined;
+    const word = wordOf(text);
+    return FINAL[word] === status ? codeOf(30 + word) : undefined;
   };
 
   const post = (batch, keepalive) => {
     const { id, rows, body } = batch;
     const since = performance.now();
-    if (!batch.wasSent) stats.sent += rows;
-    batch.wasSent = batch.flies = true;
+    // Its first try.
+    if (batch.keepalive === undefined) stats.sent += rows;
+    batch.flies = true;
     batch.keepalive = keepalive;
     stats.requests++;
     stats.bytes += body.length;
@@ -316,8 +312,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
         if (isLeaving) retry = setTimeout(run);
         return;
       }
-      const openedAt = parseInt(next.id.slice(0, 8) + next.id.slice(9, 13), 16);
-      if (Date.now() - openedAt > BATCH_AGE_MS) {
+      // Its id begins with when it was opened.
+      if (Date.now() - parseInt(next.id.replace("-", ""), 16) > BATCH_AGE_MS) {
         settle(next, 0, "too_old");
         continue;
       }
@@ -367,6 +363,8 @@ export function start(config, queue, pack, send, placeOf, addressOf) {
   const waiting = () => stats.waiting + queue.calls.length / 3;
   const host = {
     page(place) {
+      tellDrops();
+      before = { ...stats.dropped };
       page = { page_id: uuidV7(), ...placeOf(place) };
       seq = 0;
     },

@@ -6,7 +6,6 @@ import { putInbox } from "./memory.js";
 import { pack } from "./pack.js";
 import { placeOf } from "./place.js";
 import { BEFORE_SEND, INVALID, QUEUE_FULL, codeOf, reasonOf, wordOf } from "./reasons.js";
-import { send } from "./send.js";
 
 /** What `engine_handle` of src/js/mod.rs is told. */
 const LEAVE = 0;
@@ -30,13 +29,13 @@ const OUTCOMES = ["accepted", "again"];
  * `queue.calls`.
  *
  * `config` are the checked options. `queue.shed` counts calls that the queue had to let go.
- * `inTwo(block)` cuts a batch in two, later.
+ * `inTwo(block)` cuts a batch in two, later; `post` is as `send`.
  */
-export function start(wasm, config, queue, inTwo) {
+export function start(wasm, config, queue, inTwo, post) {
   const { debug, onBatch, clickhouse } = config;
   const flushes = new Map();
   // Totals of this page view by reason, and those that changed since they were told.
-  const drops = {};
+  const drops = new Map();
   const untold = new Set();
   // What sends bodies that are being compressed at once, as they are.
   const hurries = [];
@@ -63,18 +62,19 @@ export function start(wasm, config, queue, inTwo) {
       if (ms < NEVER) timer = setTimeout(() => drainAnd(TIMEOUT), ms);
     },
 
-    async function post(id, batch, rows, keepalive, at, bytes, squeeze) {
+    async function request(id, batch, rows, keepalive, at, bytes, squeeze) {
       const began = performance.now();
       const told = { id: uuidAt(batch), rows, bytes };
       let body = bytesAt(at, bytes);
-      if (squeeze) {
+      // What goes another way is read there.
+      if (squeeze && !config.through) {
         const plain = body.slice();
         body = await new Promise((go) => {
           hurries.push(() => go(plain));
           squeezed(plain).then(go);
         });
       }
-      const [status, text, ...headers] = await send(addressOf(config, told.id), body, !!keepalive);
+      const [status, text, ...headers] = await post(addressOf(config, told.id), body, !!keepalive);
       let outcome;
       run((wall, tick) => {
         outcome = engine("answer", wall, tick, id, status, wordOf(text), ...headers);
@@ -94,7 +94,7 @@ export function start(wasm, config, queue, inTwo) {
 
     function dropped(reason, rows) {
       const name = reasonOf(reason);
-      drops[name] = (drops[name] ?? 0) + rows;
+      drops.set(name, (drops.get(name) ?? 0) + rows);
       untold.add(name);
       tell(`${rows} events dropped: ${name}`);
     },
@@ -140,18 +140,19 @@ export function start(wasm, config, queue, inTwo) {
     },
   });
 
-  /** Runs `call(wall, tick)`, then does what the engine wants done. */
+  /** Does what the engine wants done. */
+  const poll = (tick) => {
+    for (let at; (at = engine("poll", tick));) {
+      const [kind, ...told] = new Uint32Array(wasm.memory.buffer, at, 8);
+      effects[kind](...told);
+      if (!kind) return;
+    }
+  };
+  /** Runs `call(wall, tick)`, then does what follows from it. */
   const run = (call) => {
     const began = performance.now();
     call(Date.now(), began);
-    for (let kind = 1; kind;) {
-      // Its place first: the call may move the memory.
-      const at = engine("poll", began);
-      if (!at) break;
-      const told = [...new Uint32Array(wasm.memory.buffer, at, 8)];
-      kind = told.shift();
-      effects[kind](...told);
-    }
+    poll(began);
     mainThreadMs += performance.now() - began;
   };
 
@@ -162,12 +163,16 @@ export function start(wasm, config, queue, inTwo) {
   const takeCalls = (wall, tick) => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    if (calls.length) {
+    // No table but `events` has a place for them.
+    if (calls.length && !config.through) {
       for (const entityType of untold) {
-        calls.push(wall, "$dropped", { entityType, value: drops[entityType] });
+        calls.push(wall, "$dropped", { entityType, value: drops.get(entityType) });
       }
       untold.clear();
     }
+    // Older than all of these.
+    drop(QUEUE_FULL, queue.shed);
+    queue.shed = 0;
     for (let at = 0; at < calls.length;) {
       const packed = pack(calls, at, queue, config.beforeSend, tell);
       const [strings, numbers, rows, next, invalid, hidden, unread] = packed;
@@ -178,12 +183,11 @@ export function start(wasm, config, queue, inTwo) {
       drop(INVALID, invalid);
       drop(BEFORE_SEND, hidden);
       if (calls[at + 2] === queue) {
-        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick, journal);
+        poll(tick);
+        calls[at + 1](engine, put, textsOf, putRecord, uuidAt, wall, tick, drops, untold, journal);
         at += 3;
       }
     }
-    drop(QUEUE_FULL, queue.shed);
-    queue.shed = 0;
   };
 
   /** Takes the calls, then tells the engine `what` happened; `returned` hears what that gives. */

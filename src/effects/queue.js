@@ -33,13 +33,15 @@ export const NOTHING = {
 };
 
 /**
- * A tracker with checked options. `loadEngine()` and `loadQueries()` import the parts that are
- * fetched later. `now()` is the time of a call, `gone` how many were let go before.
+ * A tracker with checked options. `loadEngine()`, `loadQueries()` and `loadTable()`, the engine for
+ * rows, import the parts that are fetched later. `now()` is the time of a call, `gone` how many were
+ * let go before.
  */
-export function makeTally(config, loadEngine, loadQueries, now = Date.now, gone = 0) {
+export function makeTally(config, loadEngine, loadQueries, loadTable, now = Date.now, gone = 0) {
   // time, name, fields, time, name, fields, …: an object for each call would double the cost.
   const calls = [];
   const queue = { calls, shed: gone };
+  const tables = {};
   const full = 3 * config.maxRows;
   const most = 3 * (config.maxWaitingRows + SHED_ROWS);
   let engine;
@@ -95,6 +97,7 @@ export function makeTally(config, loadEngine, loadQueries, now = Date.now, gone 
     track,
     posts,
     query: queries("query"),
+    table: (table) => (tables[table] ??= makeTally({ ...config, table }, loadTable)),
     flush: whenLoaded("flush"),
     shutdown: whenLoaded("shutdown"),
     queueLength: () => (engine ? engine.queueLength() : waiting()),

@@ -1,18 +1,26 @@
 // Turns: what has its place among the queued events without being one. Fetched where a site measures
 // visits; the engine is then the one with src/js/visit.rs.
 
-const SEPARATORS = /-/g;
-const BYTE = /../g;
+/** Of a UUID's text. */
+const BYTE = /[^-]{2}/g;
 
 /** The visit's functions on the engine; the fallback has them itself. */
-export function visitOf(engine, put, textsOf, putRecord, uuidAt, wall, tick) {
+export function visitOf(engine, put, textsOf, putRecord, uuidAt, wall, tick, drops, untold) {
   return {
     page(place) {
+      // What the page view that ends has dropped is told as its own; the next one counts from 0.
+      const rows = [];
+      let at = 2;
+      for (const reason of untold) rows.push(wall, drops.get(reason), 1, at++, 0, 0, 0);
+      put(["", "$dropped", ...untold], rows);
+      engine("events", wall, tick, untold.size);
+      drops.clear();
+      untold.clear();
       put(textsOf(place), []);
       engine("page", wall, tick);
     },
     session(id = "", last = 0) {
-      const bytes = id.replace(SEPARATORS, "").match(BYTE) ?? [];
+      const bytes = id.match(BYTE) ?? [];
       putRecord(
         bytes.map((byte) => parseInt(byte, 16)),
         [],

@@ -133,9 +133,12 @@ impl Shell {
     /// would drop others and tell of it for ever.
     fn tell_drops(&self, core: &mut Tracker, now: Now) {
         let batch = core.open_batch();
-        if batch.is_none() || self.told_in.replace(batch) == batch {
-            return;
+        if batch.is_some() && self.told_in.replace(batch) != batch {
+            self.tell_all_drops(core, now);
         }
+    }
+
+    fn tell_all_drops(&self, core: &mut Tracker, now: Now) {
         while let Some((reason, rows)) = self.drops.borrow_mut().tell() {
             let (entity_type, value) = (&*reason.name(), f64::from(rows));
             let event = Event { name: DROPPED, entity_type, value, ..Event::at(now.wall) };
@@ -145,8 +148,12 @@ impl Shell {
 
     pub fn page_view(self: &Rc<Self>) {
         let place = Place::read(&self.browser);
-        self.drops.borrow_mut().clear();
-        self.call(|core, now| core.handle_page(now, &place.page()));
+        self.call(|core, now| {
+            // What is not told yet belongs to the page view that ends.
+            self.tell_all_drops(core, now);
+            self.drops.borrow_mut().clear();
+            core.handle_page(now, &place.page());
+        });
     }
 
     pub fn flush(self: &Rc<Self>) -> Flush {

@@ -2,6 +2,7 @@
 
 import { start } from "../../src/effects/host.js";
 import { makeTally } from "../../src/effects/queue.js";
+import { send } from "../../src/effects/send.js";
 import { pushTurn } from "../../src/effects/visit.js";
 import { checkOptions } from "../../pkg-template/parts/options.js";
 import * as queries from "../../pkg-template/parts/queries.js";
@@ -35,7 +36,7 @@ export function init(options, wasm, gate) {
   const load = async (config, queue) => {
     await gate;
     queues.set(tally, queue);
-    return start(owned(wasm), config, queue);
+    return start(owned(wasm), config, queue, undefined, send);
   };
   const tally = makeTally(
     checkOptions(options),

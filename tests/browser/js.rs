@@ -404,6 +404,29 @@ async fn a_turn_begins_a_page_view_at_its_place_among_the_events() {
 }
 
 #[wasm_bindgen_test]
+async fn what_a_page_view_dropped_is_told_as_its_own() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    tally.track("view", "1");
+    for invalid in [1, 2] {
+        (0..invalid).for_each(|_| tally.track_js("''", "undefined"));
+        turn(&tally.0, &evaluate("({ page }) => page()"));
+    }
+    tally.track("view", "2");
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "name"), ["view", "$dropped", "$dropped", "view"]);
+    assert_eq!(page.texts(request, "entity_type")[1..3], ["invalid", "invalid"]);
+    let body = page.body(request);
+    let block = block::walk(&body).unwrap();
+    assert!(block.column("value").unwrap().values::<f64>().unwrap().eq([1.0, 1.0, 2.0, 1.0]));
+    assert!(block.column("seq").unwrap().values::<u32>().unwrap().eq([0, 1, 0, 0]));
+    let ids = uuids(&page, request, "page_id");
+    assert!(ids[0] == ids[1] && ids[1] != ids[2] && ids[2] != ids[3]);
+    assert_eq!((tally.dropped("invalid"), tally.stat("tracked")), (3, 7.0));
+}
+
+#[wasm_bindgen_test]
 async fn a_turn_goes_on_with_the_session_of_another_page_while_it_lasts() {
     let page = Page::new();
     let tally = Js::start_with(&page, "").await;

@@ -401,6 +401,30 @@ async fn a_page_view_gets_a_page_id_of_its_own_and_counts_from_0() {
 }
 
 #[wasm_bindgen_test]
+async fn what_a_page_view_dropped_is_told_as_its_own() {
+    let page = Page::new();
+    let tally = Tracker::init(worker(&page)).unwrap();
+    for invalid in [1, 2] {
+        tally.track("view", Fields::none());
+        (0..invalid).for_each(|_| tally.track("", Fields::none()));
+        tally.page_view();
+    }
+    tally.track("view", Fields::none());
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "name"), ["view", "$dropped", "view", "$dropped", "view"]);
+    let body = page.body(request);
+    let block = tallymark::block::walk(&body).unwrap();
+    let values: Vec<f64> = block.column("value").unwrap().values().unwrap().collect();
+    assert_eq!(values, [1.0, 1.0, 1.0, 2.0, 1.0]);
+    let pages: Vec<tallymark::rng::Uuid> =
+        block.column("page_id").unwrap().values().unwrap().collect();
+    assert_eq!((pages[0], pages[2]), (pages[1], pages[3]));
+    let seqs: Vec<u32> = block.column("seq").unwrap().values().unwrap().collect();
+    assert_eq!(seqs, [0, 1, 0, 1, 0]);
+}
+
+#[wasm_bindgen_test]
 async fn what_waits_is_delivered_without_a_handle() {
     let page = Page::new();
     let tally = Tracker::init(worker(&page)).unwrap();

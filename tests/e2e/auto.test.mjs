@@ -35,6 +35,9 @@ const stopClock = async (page) =>
   page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1_000);
 const withClock = { prepare: (page) => page.clock.install() };
 
+/** A page view is told so long after it began: SETTLE_MS of src/limits.rs. */
+const SETTLE_MS = 250;
+
 /** As the browser does it when the user goes to another tab, and comes back. */
 const turn = (page, visibilityState) =>
   page.evaluate((visibilityState) => {
@@ -67,14 +70,13 @@ test("a page view has title, referrer and campaign, and the id of the page's eve
 });
 
 test("U2 U3 page views and engagement wait in memory, and leave as one batch", async (t) => {
-  const page = await open(t, "batched");
-  const { waiting, requests } = await page.evaluate(async () => {
-    for (const address of ["batched/a", "batched/b"]) {
-      history.pushState({}, "", `/t/${address}`);
-      await new Promise((resolve) => setTimeout(resolve, 400));
-    }
-    return tally.stats();
-  });
+  const page = await open(t, "batched", {}, withClock);
+  await stopClock(page);
+  for (const address of ["batched/a", "batched/b"]) {
+    await page.evaluate((address) => history.pushState({}, "", `/t/${address}`), address);
+    await page.clock.runFor(SETTLE_MS);
+  }
+  const { waiting, requests } = await page.evaluate(() => tally.stats());
   assert.deepEqual([waiting, requests], [5, 0]);
   const rows = await site.flushed(page, "batched");
   assert.equal((await page.evaluate(() => tally.stats())).requests, 1);
@@ -96,27 +98,32 @@ for (const [way, before] of [
 ]) {
   test(`routes of a single-page application are views of their own, ${way}`, async (t) => {
     const name = before ? "history" : "navigation";
-    const page = await open(t, name, { before });
-    await page.evaluate(async (name) => {
-      const seen = async (address) => {
-        document.title = `title of ${address}`;
+    const page = await open(t, name, { before }, withClock);
+    await stopClock(page);
+    /** Goes on by `act(name)`, and reads on at what is called `title` then. */
+    const read = async (title, act) => {
+      await page.evaluate(act, name);
+      await page.evaluate((title) => {
+        document.title = `title of ${title}`;
         tally.track("read");
-        await new Promise((resolve) => setTimeout(resolve, 400));
-      };
-      history.pushState({}, "", `/t/${name}/a`);
-      await seen("a");
-      history.replaceState({ scroll: 7 }, "");
-      await seen("a");
+      }, title);
+      await page.clock.runFor(SETTLE_MS);
+    };
+    await read("a", (name) => history.pushState({}, "", `/t/${name}/a`));
+    await read("a", () => history.replaceState({ scroll: 7 }, ""));
+    await read("c", (name) => {
       history.pushState({}, "", `/t/${name}/b?page=2`);
       // Sent on at once.
       history.replaceState({}, "", `/t/${name}/c`);
-      await seen("c");
-      location.hash = "end";
-      await seen("c#end");
+    });
+    await read("c#end", () => (location.hash = "end"));
+    await read("a again", () => {
+      const popped = new Promise((resolve) =>
+        addEventListener("popstate", () => resolve(), { once: true }),
+      );
       history.go(-2);
-      await new Promise((resolve) => addEventListener("popstate", resolve, { once: true }));
-      await seen("a again");
-    }, name);
+      return popped;
+    });
     const rows = await site.flushed(page, name);
     const views = named(rows, "page_view").map((row) => [
       row.pathname,
@@ -142,19 +149,28 @@ for (const [way, before] of [
 }
 
 test("a route that the page intercepts is told once its title is there", async (t) => {
-  const page = await open(t, "intercept");
-  await page.evaluate(async () => {
+  const page = await open(t, "intercept", {}, withClock);
+  await stopClock(page);
+  await page.evaluate(() => {
+    const fetched = new Promise((resolve) => (window.fetched = resolve));
     navigation.addEventListener("navigate", (event) =>
       event.intercept({
         async handler() {
-          await new Promise((resolve) => setTimeout(resolve, 700));
+          await fetched;
           document.title = "fetched";
         },
       }),
     );
-    await navigation.navigate("/t/intercept/next").finished;
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    window.moved = navigation.navigate("/t/intercept/next").finished;
   });
+  await page.clock.runFor(2 * SETTLE_MS);
+  const soFar = await site.flushed(page, "intercept");
+  assert.equal(named(soFar, "page_view").length, 1);
+  await page.evaluate(async () => {
+    window.fetched();
+    await window.moved;
+  });
+  await page.clock.runFor(SETTLE_MS);
   const rows = await site.flushed(page, "intercept");
   assert.deepEqual(
     named(rows, "page_view").map((row) => row.properties.title),
@@ -431,8 +447,10 @@ for (const [what, before] of [
 ]) {
   test(`a page that ${what} keeps working, and so does its tracker`, async (t) => {
     const name = `hostile-${what.replaceAll(/[^a-z]+/gi, "-")}`;
+    const began = performance.now();
     const page = await open(t, name, { before, body: box("post:1", 0, 100) });
     const result = await page.evaluate(() => {
+      window.observedAt = performance.now();
       try {
         history.replaceState({ kept: 1 }, "");
         return [history.state.kept, typeof history.pushState];
@@ -441,11 +459,15 @@ for (const [what, before] of [
       }
     });
     assert.deepEqual(result, [1, before.includes("delete History") ? "undefined" : "function"]);
+    // So long it has been seen at least, and at most.
+    const seen = await page.evaluate(() => performance.now() - window.observedAt);
     await hide(page);
+    const most = performance.now() - began;
     const rows = await site.flushed(page, name);
     assert.deepEqual(viewsOf(rows), [[`/t/${name}`, "load"]]);
-    const [{ value }] = named(rows, "engagement");
-    assert.ok(value > 0);
+    const [{ value }, ...others] = named(rows, "engagement");
+    assert.deepEqual(others, []);
+    assert.ok(Math.floor(seen) <= value && value <= most, `${seen} to ${most}: ${value}`);
   });
 }
 
@@ -457,7 +479,8 @@ test("history that the page patched before and after keeps its arguments, result
       return inner.apply(this, args) ?? "${word}";
     };
   }`;
-  const page = await open(t, "patched", { before: WITHOUT + patch("before") });
+  const page = await open(t, "patched", { before: WITHOUT + patch("before") }, withClock);
+  await stopClock(page);
   await page.evaluate(patch("after"));
   const told = await page.evaluate(async () => {
     const result = history.pushState({ a: 1 }, "title", "/t/patched/next");
@@ -467,9 +490,9 @@ test("history that the page patched before and after keeps its arguments, result
     } catch ({ name }) {
       error = name;
     }
-    await new Promise((resolve) => setTimeout(resolve, 400));
     return { result, error, heard: window.heard.slice(0, 2) };
   });
+  await page.clock.runFor(SETTLE_MS);
   const args = [true, { a: 1 }, "title", "/t/patched/next"];
   assert.deepEqual(told, {
     result: "before",
@@ -535,42 +558,3 @@ test("a page out of the bfcache is a view of its own, from the same referrer", a
   );
   assert.equal(new Set(views.map((row) => row.page)).size, 4);
 });
-
-/** The engine and the observers run, though they may have nothing to tell. */
-const started = (page) =>
-  until("the engine", () => page.evaluate(() => window.tally?.stats().engine === "wasm"));
-
-// A headless Chromium that Playwright drives neither prerenders nor hides a tab: what the page sees
-// of both is put in its place.
-for (const [what, property, begins, ends, event] of [
-  [
-    "a prerendered page is a view once it is activated",
-    "prerendering",
-    "yes",
-    "",
-    "prerenderingchange",
-  ],
-  [
-    "a tab in the background is a view once it is seen",
-    "visibilityState",
-    "hidden",
-    "visible",
-    "visibilitychange",
-  ],
-]) {
-  test(what, async (t) => {
-    const is = (value) =>
-      `Object.defineProperty(document, "${property}", { value: "${value}", configurable: true })`;
-    const page = await open(t, property, { before: is(begins) }, { ready: started });
-    await page.evaluate(() => tally.track("before"));
-    assert.deepEqual(
-      (await site.flushed(page, property)).map((row) => row.name),
-      ["before"],
-    );
-    await page.evaluate(`${is(ends)}; document.dispatchEvent(new Event("${event}"))`);
-    await until("the view", () => page.evaluate(() => tally.stats().tracked === 2));
-    const rows = await site.flushed(page, property);
-    assert.deepEqual(viewsOf(rows), [[`/t/${property}`, "load"]]);
-    assert.equal(new Set(rows.map((row) => row.page)).size, 1);
-  });
-}

@@ -2,6 +2,8 @@
 // the real ClickHouse.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, test } from "node:test";
 import { init } from "../../pkg/node/index.js";
 import { loseAnswer, startStack } from "./harness.mjs";
@@ -75,4 +77,22 @@ test("U6 from Node straight to ClickHouse, with a user that may insert", async (
   assert.deepEqual(await stored("straight"), [
     { site: "jobs", events: 10, total: 55, identities: 10, user: "7", bot: "", hostname: "" },
   ]);
+});
+
+test("a process whose receiver is away ends once its trackers are shut down", async () => {
+  const script = `
+    import { init } from ${JSON.stringify(new URL("../../pkg/node/index.js", import.meta.url))};
+    // Nobody listens there.
+    const tally = init({ endpoint: "http://127.0.0.1:1", key: "k" });
+    tally.track("a");
+    tally.table("mine").track({ a: 1 });
+    const shutdowns = [tally.shutdown(), tally.table("mine").shutdown()];
+    console.log(JSON.stringify(await Promise.all(shutdowns)), tally.queueLength());
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script]);
+  const said = [];
+  child.stdout.on("data", (chunk) => said.push(chunk));
+  const [code] = await once(child, "exit");
+  const lost = { ok: false, delivered: 0, dropped: 0 };
+  assert.deepEqual([code, `${Buffer.concat(said)}`], [0, `${JSON.stringify([lost, lost])} 1\n`]);
 });

@@ -53,10 +53,10 @@ pub const MUTANTS: &[Mutant] = &[
         "token_is_a_hash_of_what_is_inserted",
         &[change(
             "worker/src/insert.rs",
-            "    let token = token.to_text();",
+            "    let token = token.to_string();",
             "    let mut token = token;\n    \
              token.0[10..].copy_from_slice(&crate::xxh64::hash(&body).to_le_bytes()[..6]);\n    \
-             let token = token.to_text();",
+             let token = token.to_string();",
         )],
     ),
     // Rule 2: stored before sent, the open buffer within 100 ms, and only what is whole and ours

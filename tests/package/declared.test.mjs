@@ -1,7 +1,7 @@
 // The types, as TypeScript reads them: what a site may write, and what it may not.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,8 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const XTASK = process.env.XTASK ?? join(ROOT, "target/debug/xtask");
+const EXAMPLE = join(ROOT, "worker/tables.example.json");
 const folder = mkdtempSync(join(tmpdir(), "tallymark-types-"));
 after(() => rmSync(folder, { recursive: true }));
 mkdirSync(join(folder, "node_modules"));
@@ -93,6 +95,26 @@ test("people's options and functions are those of tallymark/people alone", () =>
     tally.consent("pending");
     // @ts-expect-error asked for by number, kept by number
     tally.users.getUserMetrics([7]).then((metrics) => metrics.get("7"));
+  `;
+  assert.equal(said(script), "");
+});
+
+test("rows of a table have the columns that its declaration has", () => {
+  const script = `
+    import { init } from "tallymark";
+    import { init as people } from "tallymark/people";
+    ${execFileSync(XTASK, ["tables", "--types", EXAMPLE], { encoding: "utf8" })}
+    const options = { endpoint: "https://e.test", key: "k" };
+    const tally = init<{}, "events", Tables>(options);
+    tally.table("my_feature_events").track({ feature_id: 1, user_id: 7, action: "open" });
+    people<{}, "events", Tables>(options).table("my_feature_events").flush();
+    init(options).table("anything").track({ any: 1 });
+    // @ts-expect-error a column is missing
+    tally.table("my_feature_events").track({ feature_id: 1 });
+    // @ts-expect-error a column is a number
+    tally.table("my_feature_events").track({ feature_id: "1", user_id: 7, action: "open" });
+    // @ts-expect-error no table of this site
+    tally.table("nothing");
   `;
   assert.equal(said(script), "");
 });

@@ -6,6 +6,7 @@ import { addressOf } from "../../src/effects/destination.js";
 import { start } from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
 import { placeOf } from "../../src/effects/place.js";
+import { codeOf, wordOf } from "../../src/effects/reasons.js";
 
 const NOW = 1_795_435_200_000;
 const OPTIONS = {
@@ -50,7 +51,7 @@ function tracker(options) {
       }),
   });
   const config = { ...OPTIONS, onBatch: (batch) => told.push(batch), ...options };
-  const tally = start(config, queue, pack, send, placeOf, addressOf);
+  const tally = start(config, queue, pack, send, placeOf, addressOf, wordOf, codeOf);
   const track = (rows, fields) => {
     for (let row = 0; row < rows; row++) queue.calls.push(Date.now(), "view", fields);
     tally.drain();
@@ -132,7 +133,7 @@ describe("a batch leaves", () => {
     assert.deepEqual(parameters, { k: "pk", t: "events", at: `${NOW}` });
     assert.match(id, /^01a20846-fe00-7[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.equal(keepalive, true);
-    const [first, second, third, told] = lines;
+    const [first, second, told, third] = lines;
     assert.deepEqual([told.name, told.entity_type, told.value], ["$dropped", "invalid", 1]);
     assert.deepEqual(first, {
       name: "view",
@@ -150,7 +151,7 @@ describe("a batch leaves", () => {
       visitor_id: "",
       properties: { a: [1] },
     });
-    assert.deepEqual([second.seq, third.seq], [1, 2]);
+    assert.deepEqual([second.seq, told.seq, third.seq], [1, 2, 3]);
     assert.equal(second.session_id, first.session_id);
     assert.notEqual(third.session_id, first.session_id);
     assert.deepEqual(tally.stats().dropped, { invalid: 1 });
@@ -547,10 +548,40 @@ describe("what was dropped is told to the table", () => {
     track(1);
     tally.flush();
     assert.deepEqual(told(requests), [
-      ["invalid", 2, 1],
-      ["queue_full", 1_000, 4],
-      ["invalid", 3, 6],
+      ["invalid", 2, 0],
+      ["queue_full", 1_000, 3],
+      ["invalid", 3, 5],
     ]);
+  });
+
+  test("on the page view that it was dropped on, which counts from 0", () => {
+    const { tally, requests, queue } = tracker();
+    const view = () => queue.calls.push(NOW, "view", {});
+    const invalid = () => queue.calls.push(NOW, "", {});
+    const page = () => queue.calls.push(NOW, (host) => host.page(), queue);
+    queue.shed = 7;
+    [view, invalid, page, invalid, invalid, page, view].forEach((call) => call());
+    tally.flush();
+    const lines = requests.flatMap(({ lines }) => lines);
+    const pages = [...new Set(lines.map(({ page_id }) => page_id))];
+    assert.deepEqual(
+      lines.map((row) => [
+        pages.indexOf(row.page_id),
+        row.seq,
+        row.name,
+        row.entity_type,
+        row.value,
+      ]),
+      [
+        [0, 0, "view", "", 1],
+        [0, 1, "$dropped", "queue_full", 7],
+        [0, 2, "$dropped", "invalid", 1],
+        [1, 0, "$dropped", "invalid", 2],
+        [2, 0, "view", "", 1],
+      ],
+    );
+    assert.deepEqual(tally.stats().dropped, { invalid: 3, queue_full: 7 });
+    assert.equal(tally.stats().tracked, 15);
   });
 
   test("by its reason when the receiver refused it", async () => {
@@ -560,7 +591,7 @@ describe("what was dropped is told to the table", () => {
     requests[0].answer(401, '{"code":"bad_key","message":""}');
     track(1);
     tally.flush();
-    assert.deepEqual(told(requests), [["refused_bad_key", 3, 4]]);
+    assert.deepEqual(told(requests), [["refused_bad_key", 3, 3]]);
   });
 });
 

@@ -2,11 +2,13 @@
 // the real tracker over the engine without wasm, so that what is sent can be read.
 
 import { mock } from "node:test";
+import { makeRows } from "../../pkg-template/parts/rows.js";
 import { checkPeopleOptions } from "../../pkg-template/people/options.js";
 import * as fallback from "../../src/effects/fallback.js";
 import { pack } from "../../src/effects/pack.js";
 import { addressOf } from "../../src/effects/destination.js";
 import { placeOf } from "../../src/effects/place.js";
+import { codeOf, wordOf } from "../../src/effects/reasons.js";
 import { makePeople } from "../../src/effects/people/tally.js";
 
 export const NOW = 1_795_435_200_000;
@@ -100,12 +102,14 @@ export function tracker(options = {}, watch) {
     rows.push(...lines);
     return [202, `{"now":${Date.now()},"taken":${lines.length},"refused":[]}`, 0, 0, false];
   };
+  const load = async (config, queue) => {
+    const post = config.through?.(send) ?? send;
+    return fallback.start(config, queue, pack, post, placeOf, addressOf, wordOf, codeOf);
+  };
   const loadEngine = async () => {
     loads.push("engine");
     await coming;
-    return {
-      load: async (config, queue) => fallback.start(config, queue, pack, send, placeOf, addressOf),
-    };
+    return { load };
   };
   const checked = checkPeopleOptions({ endpoint: "https://edge.test", key: "pk", ...options });
   return {
@@ -113,6 +117,7 @@ export function tracker(options = {}, watch) {
       checked,
       loadEngine,
       async () => ({}),
+      async () => (loads.push("table"), { load: makeRows(load) }),
       undefined,
       watch && (async () => ({ watch })),
     ),

@@ -115,6 +115,30 @@ test("takes the same calls before anything is loaded, with the time of each", as
   for (const { occurred_at } of rowsOf("pk_early")) assert.equal(occurred_at, at);
 });
 
+test("takes rows of a table before anything is loaded, and others after", async (t) => {
+  const script = `<script>
+    tally.table("mine").track({ a: 1 });
+    window.flushed = tally.table("mine").flush();
+  </script>`;
+  const csp = "script-src 'self' 'unsafe-inline'";
+  const { page } = await visit(t, bySource("pk_rows") + script, { csp });
+  const told = { ok: true, delivered: 1, dropped: 0 };
+  assert.deepEqual(await page.evaluate(() => window.flushed), told);
+  const later = await page.evaluate(() => {
+    tally.table("mine").track({ a: 2 });
+    return tally.table("mine").flush();
+  });
+  assert.deepEqual(later, told);
+  const rows = rowsOf("pk_rows").filter(({ table }) => table === "mine");
+  assert.deepEqual(
+    rows.map(({ id, ...row }) => row),
+    [
+      { a: 1, table: "mine" },
+      { a: 2, table: "mine" },
+    ],
+  );
+});
+
 test("what was kept of it before goes on working, and the tracker takes its place", async (t) => {
   const { page } = await visit(t, bySource("pk_later"));
   await page.evaluate(() => window.flushed);

@@ -305,8 +305,11 @@ test("a call whose properties cannot be read throws nothing and is counted as in
   tally.track("b");
   const events = await flushed(tracked);
   assert.deepEqual(
-    events.map(({ name }) => name),
-    ["b", "$dropped"],
+    events.map(({ name, value }) => [name, value]),
+    [
+      ["$dropped", 1],
+      ["b", 1],
+    ],
   );
   assert.equal(tally.stats().dropped.invalid, 3);
 });

@@ -32,8 +32,8 @@ const SNIPPET = "snippet.js";
 const files = readdirSync(PKG).filter((file) => file !== SNIPPET);
 const scripts = files.filter((file) => file.endsWith(".js"));
 const wasm = files.filter((file) => file.endsWith(".wasm"));
-// Fetched at the first query, or when a receiver finds a batch too large.
-const isOnDemand = (file) => /^(queries|split|tallymark_split)/.test(file);
+// Fetched at the first query, for rows of a table, or when a receiver finds a batch too large.
+const isOnDemand = (file) => /^(queries|table|split|tallymark_split)/.test(file);
 // The entry in place of the usual one where a site knows people; its engine is the visits'.
 const isPeople = (file) => file === "people.js";
 // Fetched when they are turned on: the engine in place of the usual one.

@@ -59,8 +59,8 @@ impl Migration {
             let everywhere = config.cluster.as_ref().map(Cluster::everywhere).unwrap_or_default();
             let statement =
                 format!("CREATE DATABASE IF NOT EXISTS {}{everywhere}", config.database);
-            let anywhere = Config { database: "system".into(), ..config.clone() };
-            Turn::Fetch(request(&statement, user, &anywhere))
+            // Until it is there, a request cannot name it.
+            Turn::Fetch(request(&statement, user, "system", config))
         } else {
             migration.turn(None, config)
         };
@@ -90,7 +90,7 @@ impl Migration {
         };
         match (next, admin_user(config)) {
             (Ok(Next::Query(statement)), Ok(user)) => {
-                Turn::Fetch(request(&statement, user, config))
+                Turn::Fetch(request(&statement, user, &config.database, config))
             }
             (Ok(Next::Done(report)), _) => {
                 // Names and statements are text, which always serializes.
@@ -108,8 +108,9 @@ fn admin_user(config: &Config) -> Result<&User, Refusal> {
     config.admin_user.as_ref().ok_or_else(|| Refusal::new(Code::Forbidden, none))
 }
 
-fn request(statement: &str, user: &User, config: &Config) -> Request {
-    let mut request = Request::new(config, user, &[("wait_end_of_query", "1")]);
+fn request(statement: &str, user: &User, database: &str, config: &Config) -> Request {
+    let parameters = [("wait_end_of_query", "1")];
+    let mut request = Request::of_database(database, config, user, &parameters);
     request.body = statement.into();
     request.timeout_ms = limits::MIGRATE_TIMEOUT_MS;
     request.answer_bytes = limits::INSERT_ANSWER_BYTES;

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_told_and_no_fault() {
-        let status = r#"{"groups":2,"batches":3,"bytes":4,"oldest_ms":5,"failures":6,"failing":[{"table":"t","groups":1,"batches":1,"bytes":2,"failures":3,"problem":"because"}],"known_in_memory":7,"given_up":0,"aside_groups":1,"aside_batches":1,"aside_bytes":8,"set_aside":[{"group":"g","table":"events","batches":1,"rows":30,"bytes":8,"code":"117","problem":"why"}]}"#;
+        let status = r#"{"groups":2,"batches":3,"bytes":4,"oldest_ms":5,"failures":6,"failing":[{"table":"t","groups":1,"batches":1,"bytes":2,"failures":3,"problem":"because"}],"known_in_memory":7,"stored_bytes":9,"given_up":0,"aside_groups":1,"aside_batches":1,"aside_bytes":8,"set_aside":[{"group":"g","table":"events","batches":1,"rows":30,"bytes":8,"code":"117","problem":"why"}]}"#;
         let (code, body) = told(&rows("{\"one\":1}\n"), &[status]);
         let shard = format!("{{\"shard\":0,{}", &status[1..]);
         let expected = format!(

@@ -44,11 +44,11 @@ fn with_settings(
     settings: &[(&str, &str)],
 ) -> Request {
     let statement = format!("INSERT INTO {table} FORMAT Native");
-    let token = token.to_text();
+    let token = token.to_string();
     let mut parameters = vec![("query", statement.as_str())];
     parameters.extend_from_slice(settings);
     parameters.extend([
-        ("insert_deduplication_token", std::str::from_utf8(&token).unwrap_or_default()),
+        ("insert_deduplication_token", token.as_str()),
         ("input_format_skip_unknown_fields", "0"),
         ("distributed_foreground_insert", "1"),
     ]);
@@ -75,9 +75,8 @@ pub fn look_up(config: &Config, table: &str, batch: Uuid) -> Request {
          SELECT DISTINCT batch_id FROM {table} WHERE first > 0 AND received_at >= first \
          LIMIT {relied_on})) < {relied_on} AS remembered FORMAT JSONEachRow"
     );
-    let batch = batch.to_text();
-    let batch = std::str::from_utf8(&batch).unwrap_or_default();
-    let parameters = [("query", statement.as_str()), ("param_batch", batch)];
+    let batch = batch.to_string();
+    let parameters = [("query", statement.as_str()), ("param_batch", &batch)];
     let mut request = Request::new(config, &config.read_user, &parameters);
     request.answer_bytes = limits::INSERT_ANSWER_BYTES;
     request

@@ -55,10 +55,21 @@ impl Request {
     /// A request as `user`, with `parameters` besides the database.
     #[must_use]
     pub fn new(config: &Config, user: &User, parameters: &[(&str, &str)]) -> Self {
+        Self::of_database(&config.database, config, user, parameters)
+    }
+
+    /// The same for another database than the configured one.
+    #[must_use]
+    pub fn of_database(
+        database: &str,
+        config: &Config,
+        user: &User,
+        parameters: &[(&str, &str)],
+    ) -> Self {
         let mut url = String::with_capacity(URL_BYTES);
         url.push_str(&config.clickhouse_url);
         url.push_str("/?database=");
-        push_escaped(&mut url, &config.database);
+        push_escaped(&mut url, database);
         for (name, value) in parameters {
             url.push('&');
             url.push_str(name);

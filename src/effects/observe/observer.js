@@ -121,14 +121,14 @@ export function observe(wasm, auto, push, beginPage, tell) {
   if (auto.clicks) clicks((flags) => handle(CLICK, flags), track, tell);
 
   // On the window and capturing: before the engine's own listeners, which send what there is.
-  addEventListener("visibilitychange", () => state(), true);
+  for (const name of ["visibilitychange", "prerenderingchange"])
+    addEventListener(name, () => state(), true);
   addEventListener("pagehide", () => state(true), true);
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted) run(RESTORED);
     state();
   });
   for (const name of ["focus", "blur"]) addEventListener(name, () => state());
-  document.addEventListener("prerenderingchange", () => state());
   for (const name of ["pointermove", "pointerdown", "keydown", "wheel"])
     addEventListener(name, () => handle(INPUT), PASSIVE);
   // Not capturing: those of the page itself, none of a list within it.

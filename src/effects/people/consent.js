@@ -65,20 +65,19 @@ export function makeConsent(config, seat, dress, log) {
 
   /** Whether this page is in the sample: as the session that it goes on with, or else by lot. */
   const drawn = () => {
-    const running = dress.isKept ? runningSession() : undefined;
+    const running = dress.isKept && runningSession();
     const isIn = running?.isIn ?? Math.random() < config.sample;
     if (dress.isKept && !isIn) keepSession({ id: running?.id ?? uuid(), last: Date.now(), isIn });
     return isIn;
   };
 
-  const run = () => {
-    isIn ??= config.sample === 1 || drawn();
-    if (!isIn) replace("sampled");
-  };
+  const draw = () => (isIn ??= config.sample === 1 || drawn());
+  const run = () => draw() || replace("sampled");
 
   const deny = (why) => {
     log(`consent denied: ${why}`);
     isDenied = true;
+    config.consent = "denied";
     replace("consent");
     return purge();
   };
@@ -94,12 +93,13 @@ export function makeConsent(config, seat, dress, log) {
     if (isDenied) end();
     else if (isIn !== undefined) return;
     isDenied = false;
+    config.consent = "granted";
     run();
   };
   const begin = () => {
     if (isBegun) return;
     isBegun = true;
-    onRefusal(() => isDenied || deny("another tracker was told"));
+    onRefusal(() => isDenied || deny("told elsewhere"));
     // It begins with the visitor's word.
     if (config.consent === "pending") return;
     if (config.consent === "denied") deny("by option");
@@ -110,6 +110,7 @@ export function makeConsent(config, seat, dress, log) {
 
   return {
     begin,
+    isIn: draw,
 
     /** Whether nothing of this page may be counted. */
     isOut: () => isDenied || isIn === false,

@@ -42,7 +42,7 @@ export function makeDress(config, log) {
     };
   };
   if (sample < 1 || redact || isKept) turnOn();
-  if (isPrivate) log("Global Privacy Control: nothing is kept of the visitor");
+  if (isPrivate) log("Global Privacy Control: nothing is kept");
 
   /** What a turn is given by the engine, or by the one without wasm; each page gets its visitor. */
   const hostOf = ([engine, ...tools]) => {

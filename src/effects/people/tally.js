@@ -16,15 +16,18 @@ import * as verbs from "./verbs.js";
 const AT_ONCE = ["invalid", "before_send", "consent", "sampled"];
 const lostOf = ({ dropped }) => AT_ONCE.reduce((sum, reason) => sum + (dropped[reason] ?? 0), 0);
 
+/** What a row is given: nothing. */
+const PLAIN = { greet() {}, end() {} };
+
 /** How a flush of one event ends that was never handed over. */
 const LOST = { ok: false, delivered: 0, dropped: 1 };
 
 /**
- * A tracker with checked options; `loadEngine()` and `loadQueries()` as `makeTally` takes them. `wasm`
+ * A tracker with checked options; `loadEngine()`, `loadQueries()` and `loadTable()` as `makeTally` takes them. `wasm`
  * is the engine that knows of visits: its address, or itself. `loadWatch()` imports what observes a page,
  * where there is one; `now` and `gone` are as `makeTally` takes them.
  */
-export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now, gone) {
+export function makePeople(config, loadEngine, loadQueries, loadTable, wasm, loadWatch, now, gone) {
   const log = (what) => config.debug && console.debug(`[tallymark] ${what}`);
   const seat = { engine: undefined, queue: undefined };
   /** The tracker's, once it has started. */
@@ -36,8 +39,10 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
 
   let decide;
   const isDecided = config.consent === "pending" && new Promise((resolve) => (decide = resolve));
-  const dress = makeDress(config, log);
+  const dress = config.isPlain ? PLAIN : makeDress(config, log);
   const consent = makeConsent(config, seat, dress, log);
+  /** Trackers for rows: each under the same word and the same lot. */
+  const tables = {};
 
   const isTurn = (fields) => fields === TURN || fields === outer;
   /** Hands on what the tracker's queue holds, up to `end`, if there is somebody to take it. */
@@ -70,7 +75,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
 
   let loading;
   const loadSeat = async () => {
-    const queue = { calls: [], shed: 0, wasm: outer.wasm ?? wasm };
+    const queue = { calls: [], shed: 0, wasm };
     // Not after a refusal that came meanwhile.
     const greet = (...tools) => seat.engine || dress.greet(tools);
     queue.calls.push(Date.now(), greet, queue);
@@ -115,13 +120,13 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
 
   let isWatching = false;
   /** Tracks what has been measured until now. */
-  let measure = () => {};
+  let measure;
   /** Observes the page once something of it may be counted. */
   const watch = async () => {
     if (!config.auto || !loadWatch || isWatching || consent.isOut()) return;
     isWatching = true;
     try {
-      measure = (await (await loadWatch()).watch(config, outer, host, pushTurn)) ?? measure;
+      measure = await (await loadWatch()).watch(config, outer, host, pushTurn);
     } catch (error) {
       isWatching = false;
       log(error);
@@ -149,6 +154,7 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       return { load };
     },
     loadQueries,
+    undefined,
     now,
     gone,
   );
@@ -204,6 +210,26 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       return flushSoon().then((flushed) => (isLost ? LOST : flushed));
     },
 
+    table(table) {
+      // What has been said until now stands in `config`.
+      consent.begin();
+      return (tables[table] ??= makePeople(
+        {
+          ...config,
+          table,
+          isPlain: true,
+          // Drawn when it is asked for.
+          get sample() {
+            return +consent.isIn();
+          },
+        },
+        loadTable,
+        undefined,
+        undefined,
+        wasm,
+      ));
+    },
+
     users: {
       recordFollow: says(verbs.followed),
       recordUpload: says(verbs.uploaded),
@@ -218,11 +244,12 @@ export function makePeople(config, loadEngine, loadQueries, wasm, loadWatch, now
       consent.begin();
       // What was tracked, or measured, under the old word goes under it.
       if (consent.isOut()) {
-        if (outer) measure();
+        if (outer) measure?.();
         else turn((yes = () => {}));
       }
       if (outer) host.drain();
       const done = consent.decide(state);
+      for (const table in tables) tables[table].consent(state);
       decide?.();
       if (outer) await run().then(() => void watch(), noEngine);
       return done;

@@ -150,7 +150,9 @@ impl Change {
     /// position; and so is the site, for one database may be told to several.
     pub fn id(&self, site: &str, happened_at: UnixMs) -> Uuid {
         let mut digest = Sha256::new();
-        let rows = [&self.before, &self.after].map(|row| Value::Object(row.clone()).to_string());
+        // Text and values always serialize.
+        let rows =
+            [&self.before, &self.after].map(|row| serde_json::to_string(row).unwrap_or_default());
         let op = format!("{:?}", self.op);
         let [before, after] = &rows;
         for part in [site, &self.database, &self.table, &op, &self.position, before, after] {
@@ -158,15 +160,7 @@ impl Change {
             digest.update(part.as_bytes());
         }
         let digest: [u8; 32] = digest.finalize().into();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
-        let [_, _, time @ ..] = happened_at.0.max(0).to_be_bytes();
-        let (head, _) = bytes.split_at_mut(time.len());
-        head.copy_from_slice(&time);
-        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-        *version = 0x70 | (*version & 0x0f);
-        *variant = 0x80 | (*variant & 0x3f);
-        Uuid(bytes)
+        Uuid::v7(happened_at, digest.first_chunk().copied().unwrap_or_default())
     }
 }
 

@@ -111,9 +111,7 @@ impl std::fmt::Display for Problem {
                  inserted within the day before and whose answer was lost counts twice then"
             ),
             Self::Damaged(group) => {
-                let text = group.to_text();
-                let id = std::str::from_utf8(&text).unwrap_or_default();
-                write!(out, "the row of group {id} is damaged; look at this shard's storage")
+                write!(out, "the row of group {group} is damaged; look at this shard's storage")
             }
         }
     }

@@ -136,5 +136,5 @@ fn batch_of(block: &[u8]) -> Option<String> {
     let block = block::walk(block).ok()?;
     block.column("received_at")?;
     let id = block.column("batch_id")?.values::<Uuid>()?.next()?;
-    Some(String::from_utf8_lossy(&id.to_text()).into_owned())
+    Some(id.to_string())
 }

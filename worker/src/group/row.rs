@@ -85,8 +85,6 @@ impl Group {
     /// A line for the operator's log: what became of it.
     #[must_use]
     pub fn log(&self, id: Uuid, what: &str) -> String {
-        let id = id.to_text();
-        let id = std::str::from_utf8(&id).unwrap_or_default();
         let batches = self.members.len();
         format!("group {id} of table {} (batches: {batches}) {what}", self.table)
     }

@@ -98,7 +98,7 @@ impl Aside {
     #[must_use]
     pub fn new(id: Uuid, group: &Group, code: &str) -> Self {
         Self {
-            group: String::from_utf8_lossy(&id.to_text()).into_owned(),
+            group: id.to_string(),
             table: group.table.clone(),
             batches: group.members.len(),
             rows: group.members.iter().map(|member| u64::from(member.rows)).sum(),

@@ -57,6 +57,9 @@ struct Entry {
 const MODULE: &[&str] = &["--bundle", "--target=es2022", "--format=esm", "--splitting"];
 const WASM_APART: &str = "--external:*.wasm";
 
+/// With timers that let a process end.
+const NODE: &[&str] = &["--platform=node", "--inject:./pkg-template/node/env.js"];
+
 /// The wasm as bytes in the script that imports it.
 const WASM_INSIDE: &[&str] = &[
     "--loader:.wasm=binary",
@@ -77,8 +80,8 @@ const ENTRIES: [Entry; 9] = [
     Entry { file: "index.js", small: true, flags: &[WASM_APART] },
     Entry { file: "people.js", small: true, flags: &[WASM_APART] },
     Entry { file: "inline/index.js", small: true, flags: WASM_INSIDE },
-    Entry { file: "node/index.js", small: false, flags: &["--platform=node"] },
-    Entry { file: "node/people.js", small: false, flags: &["--platform=node"] },
+    Entry { file: "node/index.js", small: false, flags: NODE },
+    Entry { file: "node/people.js", small: false, flags: NODE },
     Entry { file: "worker/index.js", small: false, flags: &[WASM_APART] },
     Entry { file: "worker/people.js", small: false, flags: &[WASM_APART] },
     Entry { file: "test/index.js", small: false, flags: TEST_KIT },

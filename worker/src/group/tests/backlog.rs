@@ -1,6 +1,6 @@
 //! Inserts under way, what waits for them, and limits on it.
 
-use super::world::{SEED, World, block, block_of, text, uncertain};
+use super::world::{SEED, World, block, block_of, uncertain};
 use crate::group::gate::backoff_ms;
 use crate::group::{Options, Taken};
 use tallymark::rng::Rng;
@@ -23,7 +23,7 @@ fn d13_a_lost_answer_is_followed_by_the_same_bytes_under_the_same_token() {
     let group = world.group(&[1, 2]);
     let body = world.body(group);
     assert_eq!(world.lose(), group);
-    let line = format!("group {} of table events (batches: 2) waits: lost", text(group));
+    let line = format!("group {} of table events (batches: 2) waits: lost", group);
     assert_eq!((world.inserts.len(), world.logs.as_slice()), (0, &[line][..]));
     let mut rng = Rng::new(SEED);
     rng.uuid_v7(UnixMs(0));

@@ -1,7 +1,7 @@
 //! Groups that ClickHouse refuses for good: split while nothing of them can have been stored, else
 //! set aside whole.
 
-use super::world::{NOON, World, batch, block, text, uncertain};
+use super::world::{NOON, World, batch, block, uncertain};
 use crate::group::{Listed, Options, Taken};
 use std::collections::BTreeMap;
 use tallymark::column::Wire;
@@ -138,11 +138,11 @@ fn over_the_limit_a_refused_batch_is_given_up_and_counted() {
     let refuses = "ClickHouse refuses it with exception code 117 (the data is not what its column \
                    holds, JSON that is none for example)";
     let lines = [
-        format!("group {} of table events (batches: 1) is set aside: {refuses}", text(first)),
+        format!("group {} of table events (batches: 1) is set aside: {refuses}", first),
         format!(
             "group {} of table events (batches: 1) is given up: {refuses}, and too much is set \
              aside already",
-            text(second)
+            second
         ),
     ];
     assert_eq!(world.logs, lines);
@@ -253,7 +253,7 @@ fn a_group_that_was_set_aside_lists_its_batches_where_its_rows_tell_them() {
         assert_eq!(table, "events");
         Some(batches)
     };
-    assert_eq!(list(told), Some(vec![text(batch(NOON, 1)), text(batch(NOON, 2))]));
+    assert_eq!(list(told), Some(vec![batch(NOON, 1).to_string(), batch(NOON, 2).to_string()]));
     // What is no block of such a table tells nothing, and nobody looks at one that is not aside.
     assert_eq!(list(untold), Some(Vec::new()));
     assert_eq!(world.shard.list(batch(NOON, 9), &[]), None);

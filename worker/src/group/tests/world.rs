@@ -249,11 +249,6 @@ pub fn batch(time: i64, number: u32) -> Uuid {
     Uuid(id)
 }
 
-/// An id as logs show it.
-pub fn text(id: Uuid) -> String {
-    String::from_utf8(id.to_text().to_vec()).unwrap()
-}
-
 /// A block of `rows` rows as far as a shard looks into it: two counts, then anything.
 pub fn block(rows: u8, mark: u8) -> Vec<u8> {
     vec![1, rows, mark, mark]

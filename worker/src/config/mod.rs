@@ -1,5 +1,13 @@
 //! The environment's variables become typed configuration; every wrong one is named.
 
+mod environment;
+mod group;
+mod parse;
+mod problems;
+
+pub use environment::Environment;
+pub use problems::Problem;
+
 use crate::cdc::Rules;
 use crate::group::Options;
 use crate::limits;
@@ -7,63 +15,7 @@ use crate::migrate::Cluster;
 use crate::sink::Sink;
 use crate::sites::{Sites, digest};
 use crate::tables::Tables;
-use serde::Deserialize;
-
-/// The worker's variables and secrets as the platform hands them over.
-///
-/// Each is read as whatever it is, so that a wrong type is told by the variable's name.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct Environment {
-    clickhouse_url: Option<Variable>,
-    clickhouse_database: Option<Variable>,
-    clickhouse_insert_user: Option<Variable>,
-    clickhouse_insert_password: Option<Variable>,
-    clickhouse_read_user: Option<Variable>,
-    clickhouse_read_password: Option<Variable>,
-    sites: Option<Variable>,
-    body_bytes: Option<Variable>,
-    upstream_timeout_ms: Option<Variable>,
-    client_ip_header: Option<Variable>,
-    client_ip: Option<Variable>,
-    country_header: Option<Variable>,
-    region_header: Option<Variable>,
-    city_header: Option<Variable>,
-    sink: Option<Variable>,
-    groups: Option<Variable>,
-    group_shards: Option<Variable>,
-    group_window_ms: Option<Variable>,
-    group_backlog_bytes: Option<Variable>,
-    group_backlog_groups: Option<Variable>,
-    cdc_rules: Option<Variable>,
-    tables: Option<Variable>,
-    cluster: Option<Variable>,
-    user_agent: Option<Variable>,
-    rate_limiter: Option<Variable>,
-    rate_limit_per_minute: Option<Variable>,
-    admin_key: Option<Variable>,
-    clickhouse_admin_user: Option<Variable>,
-    clickhouse_admin_password: Option<Variable>,
-    token_secret: Option<Variable>,
-}
-
-/// One variable's value: `vars` of a wrangler.toml may be text, numbers or anything.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Variable {
-    Text(String),
-    Number(f64),
-    Other(serde::de::IgnoredAny),
-}
-
-/// One wrong variable. The message never repeats the value, which may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What it must be.
-    pub message: String,
-}
+use problems::Problems;
 
 /// A user of ClickHouse. Sent in headers, never in a URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,65 +99,60 @@ impl Config {
     /// # Errors
     /// Every wrong variable, with what it must be.
     pub fn read(from: &Environment) -> Result<Self, Vec<Problem>> {
-        let mut problems = Problems(Vec::new());
-        let url = problems.read("CLICKHOUSE_URL", &from.clickhouse_url, None, base_url);
+        let mut problems = Problems::default();
+        match Self::checked(from, &mut problems) {
+            Some(config) if problems.0.is_empty() => Ok(config),
+            _ => Err(problems.0),
+        }
+    }
+
+    fn checked(from: &Environment, problems: &mut Problems) -> Option<Self> {
+        let clickhouse_url =
+            problems.read("CLICKHOUSE_URL", &from.clickhouse_url, None, parse::base_url);
         let database = problems.read(
             "CLICKHOUSE_DATABASE",
             &from.clickhouse_database,
             Some("tallymark"),
-            name,
+            parse::name,
         );
-        let insert_user =
-            problems.read("CLICKHOUSE_INSERT_USER", &from.clickhouse_insert_user, None, user);
-        let insert_password = problems.read(
-            "CLICKHOUSE_INSERT_PASSWORD",
-            &from.clickhouse_insert_password,
-            Some(""),
-            header_value,
+        let insert_user = problems.user(
+            ("CLICKHOUSE_INSERT_USER", &from.clickhouse_insert_user),
+            ("CLICKHOUSE_INSERT_PASSWORD", &from.clickhouse_insert_password),
         );
-        let read_user =
-            problems.read("CLICKHOUSE_READ_USER", &from.clickhouse_read_user, None, user);
-        let read_password = problems.read(
-            "CLICKHOUSE_READ_PASSWORD",
-            &from.clickhouse_read_password,
-            Some(""),
-            header_value,
+        let read_user = problems.user(
+            ("CLICKHOUSE_READ_USER", &from.clickhouse_read_user),
+            ("CLICKHOUSE_READ_PASSWORD", &from.clickhouse_read_password),
         );
         let sites = problems.read("SITES", &from.sites, None, Sites::parse);
-        let body_bytes = problems.read(
+        let body_bytes = problems.number(
             "BODY_BYTES",
             &from.body_bytes,
-            Some(&limits::BODY_BYTES.to_string()),
-            |text| number(text, limits::BODY_BYTES_MIN, limits::BODY_BYTES_MAX),
+            limits::BODY_BYTES,
+            (limits::BODY_BYTES_MIN, limits::BODY_BYTES_MAX),
         );
-        let (least, most) = limits::UPSTREAM_TIMEOUT_MS_RANGE;
-        let upstream_timeout_ms = problems.read(
+        let upstream_timeout_ms = problems.number(
             "UPSTREAM_TIMEOUT_MS",
             &from.upstream_timeout_ms,
-            Some(&limits::UPSTREAM_TIMEOUT_MS.to_string()),
-            |text| number(text, least, most),
+            limits::UPSTREAM_TIMEOUT_MS,
+            limits::UPSTREAM_TIMEOUT_MS_RANGE,
         );
-        let client_ip_header =
-            problems.read("CLIENT_IP_HEADER", &from.client_ip_header, Some(""), header_name);
+        let client_ip_header = problems.header("CLIENT_IP_HEADER", &from.client_ip_header);
         let stores_whole_ip =
-            problems.read("CLIENT_IP", &from.client_ip, Some("truncated"), stores_whole_ip);
-        let country = problems.read("COUNTRY_HEADER", &from.country_header, Some(""), header_name);
-        let region = problems.read("REGION_HEADER", &from.region_header, Some(""), header_name);
-        let city = problems.read("CITY_HEADER", &from.city_header, Some(""), header_name);
-        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), secret);
+            problems.read("CLIENT_IP", &from.client_ip, Some("truncated"), parse::stores_whole_ip);
+        let country = problems.header("COUNTRY_HEADER", &from.country_header);
+        let region = problems.header("REGION_HEADER", &from.region_header);
+        let city = problems.header("CITY_HEADER", &from.city_header);
+        let admin_key = problems.read("ADMIN_KEY", &from.admin_key, Some(""), parse::secret);
         let admin_name = problems.read(
             "CLICKHOUSE_ADMIN_USER",
             &from.clickhouse_admin_user,
             Some(""),
-            header_value,
+            parse::header_value,
         );
-        let admin_password = problems.read(
-            "CLICKHOUSE_ADMIN_PASSWORD",
-            &from.clickhouse_admin_password,
-            Some(""),
-            header_value,
-        );
-        let token_secret = problems.read("TOKEN_SECRET", &from.token_secret, Some(""), secret);
+        let admin_password =
+            problems.password("CLICKHOUSE_ADMIN_PASSWORD", &from.clickhouse_admin_password);
+        let token_secret =
+            problems.read("TOKEN_SECRET", &from.token_secret, Some(""), parse::secret);
         let cdc_rules = problems.read("CDC_RULES", &from.cdc_rules, Some(""), Rules::parse);
         let tables = problems.read("TABLES", &from.tables, Some(""), Tables::parse);
         let cluster = problems.read("CLUSTER", &from.cluster, Some(""), Cluster::parse);
@@ -216,260 +163,40 @@ impl Config {
             limits::RATE_LIMIT_PER_MINUTE_RANGE,
         );
         let reads_agents =
-            problems.read("USER_AGENT", &from.user_agent, Some("store"), reads_agents);
+            problems.read("USER_AGENT", &from.user_agent, Some("store"), parse::reads_agents);
         let sink = problems.read("SINK", &from.sink, Some("direct"), Sink::parse);
         let declared = tables.as_ref().map_or(0, |tables| tables.iter().count());
-        let group = problems.group(from, 1 + declared);
+        let group = group::read(problems, from, 1 + declared);
         if sink == Some(Sink::Group) {
-            problems.check_groups(from, body_bytes);
+            group::check(problems, from, body_bytes);
         }
-        let (
-            Some(clickhouse_url),
-            Some(database),
-            Some(insert_user),
-            Some(insert_password),
-            Some(read_user),
-            Some(read_password),
-            Some(sites),
-            Some(body_bytes),
-            Some(upstream_timeout_ms),
-            Some(client_ip_header),
-            Some(stores_whole_ip),
-            (Some(country), Some(region), Some(city)),
-            Some(cdc_rules),
-            Some(tables),
-            Some(cluster),
-            Some(rate_limit_per_minute),
-            Some(reads_agents),
-            Some(sink),
-            Some(group),
-            Some(admin_key),
-            Some(admin_name),
-            Some(admin_password),
-            Some(token_secret),
-            true,
-        ) = (
-            url,
-            database,
-            insert_user,
-            insert_password,
-            read_user,
-            read_password,
-            sites,
-            body_bytes,
-            upstream_timeout_ms,
-            client_ip_header,
-            stores_whole_ip,
-            (country, region, city),
-            cdc_rules,
-            tables,
-            cluster,
-            rate_limit_per_minute,
-            reads_agents,
-            sink,
-            group,
-            admin_key,
-            admin_name,
-            admin_password,
-            token_secret,
-            problems.0.is_empty(),
-        )
-        else {
-            return Err(problems.0);
-        };
-        Ok(Self {
-            clickhouse_url,
-            database,
-            insert_user: User { name: insert_user, password: insert_password },
-            read_user: User { name: read_user, password: read_password },
-            sites,
-            body_bytes,
-            upstream_timeout_ms,
-            client_ip_header,
-            stores_whole_ip,
-            place_headers: [country, region, city],
-            sink,
-            group,
+        // Only now may one that is wrong end it: all have been read, and every problem is noted.
+        let (admin_name, admin_password) = (admin_name?, admin_password?);
+        Some(Self {
+            clickhouse_url: clickhouse_url?,
+            database: database?,
+            insert_user: insert_user?,
+            read_user: read_user?,
+            sites: sites?,
+            body_bytes: body_bytes?,
+            upstream_timeout_ms: upstream_timeout_ms?,
+            client_ip_header: client_ip_header?,
+            stores_whole_ip: stores_whole_ip?,
+            place_headers: [country?, region?, city?],
+            sink: sink?,
+            group: group?,
             has_groups: from.groups.is_some(),
-            cdc_rules,
-            tables,
-            cluster,
+            cdc_rules: cdc_rules?,
+            tables: tables?,
+            cluster: cluster?,
             has_rate_limiter: from.rate_limiter.is_some(),
-            rate_limit_per_minute,
-            reads_agents,
-            admin_digest: admin_key.as_deref().map(digest),
+            rate_limit_per_minute: rate_limit_per_minute?,
+            reads_agents: reads_agents?,
+            admin_digest: admin_key?.as_deref().map(digest),
             admin_user: (!admin_name.is_empty())
                 .then_some(User { name: admin_name, password: admin_password }),
-            token_secret: token_secret.map(Secret),
+            token_secret: token_secret?.map(Secret),
         })
-    }
-}
-
-/// The wrong variables found so far.
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    /// One variable, or its default where there is one; `None` once its problem is noted.
-    fn read<T>(
-        &mut self,
-        variable: &'static str,
-        value: &Option<Variable>,
-        default: Option<&str>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let parsed = match (value, default) {
-            (Some(Variable::Text(text)), _) => parse(text),
-            (Some(Variable::Number(number)), _) => parse(&number.to_string()),
-            (Some(Variable::Other(_)), _) => Err("must be text".into()),
-            (None, Some(default)) => parse(default),
-            (None, None) => Err("is missing".into()),
-        };
-        parsed.map_err(|message| self.0.push(Problem { variable, message })).ok()
-    }
-
-    /// A number within bounds, or its default.
-    fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
-        &mut self,
-        variable: &'static str,
-        value: &Option<Variable>,
-        default: T,
-        (least, most): (T, T),
-    ) -> Option<T> {
-        let default = default.to_string();
-        self.read(variable, value, Some(&default), |text| number(text, least, most))
-    }
-
-    /// The variables of the group-maker.
-    fn group(&mut self, from: &Environment, tables: usize) -> Option<Options> {
-        let defaults = Options::default();
-        let shards = self.number("GROUP_SHARDS", &from.group_shards, 1, (1, limits::GROUP_SHARDS));
-        let window_ms = self.number(
-            "GROUP_WINDOW_MS",
-            &from.group_window_ms,
-            defaults.window_ms,
-            limits::GROUP_WINDOW_MS_RANGE,
-        );
-        let backlog_bytes = self.number(
-            "GROUP_BACKLOG_BYTES",
-            &from.group_backlog_bytes,
-            defaults.backlog_bytes,
-            limits::GROUP_BACKLOG_BYTES_RANGE,
-        );
-        let backlog_groups = self.number(
-            "GROUP_BACKLOG_GROUPS",
-            &from.group_backlog_groups,
-            defaults.backlog_groups,
-            limits::GROUP_BACKLOG_GROUPS_RANGE,
-        );
-        Some(Options {
-            shards: shards?,
-            tables,
-            window_ms: window_ms?,
-            backlog_bytes: backlog_bytes?,
-            backlog_groups: backlog_groups?,
-            ..defaults
-        })
-    }
-
-    /// What must be true together with `SINK = "group"`.
-    fn check_groups(&mut self, from: &Environment, body_bytes: Option<usize>) {
-        if from.groups.is_none() {
-            let message = "is missing: SINK = \"group\" needs this binding to a Durable Object";
-            self.0.push(Problem { variable: "GROUPS", message: message.into() });
-        }
-        let most = limits::GROUP_BODY_BYTES_MAX;
-        if body_bytes.is_some_and(|bytes| bytes > most) {
-            let message = format!("must be at most {most} with SINK = \"group\"");
-            self.0.push(Problem { variable: "BODY_BYTES", message });
-        }
-    }
-}
-
-/// A base URL. Credentials in it would reach logs, hence no `@`.
-fn base_url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"@?#".contains(&byte);
-    match host {
-        Some(host)
-            if !host.is_empty()
-                && !host.starts_with('/')
-                && text.len() <= limits::ORIGIN_BYTES
-                && host.bytes().all(plain) =>
-        {
-            Ok(text.trim_end_matches('/').into())
-        }
-        _ => Err("must be like \"https://clickhouse.example.com:8443\", without user, password, \
-                  ? and #"
-            .into()),
-    }
-}
-
-/// A database's name. It goes into URLs, and into the one statement that makes it ([`crate::admin`]).
-fn name(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if (1..=limits::SITE_BYTES).contains(&text.len()) && text.bytes().all(plain) {
-        return Ok(text.into());
-    }
-    Err("must be letters, digits and _".into())
-}
-
-/// What an HTTP header can carry unchanged.
-fn header_value(text: &str) -> Result<String, String> {
-    if text.len() <= limits::KEY_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text.into());
-    }
-    Err(format!("must be at most {} ASCII characters without spaces", limits::KEY_BYTES))
-}
-
-/// A key or secret of the operator's, or none.
-fn secret(text: &str) -> Result<Option<String>, String> {
-    let bytes = limits::SECRET_BYTES_MIN..=limits::KEY_BYTES;
-    if text.is_empty() || bytes.contains(&text.len()) && header_value(text).is_ok() {
-        return Ok((!text.is_empty()).then(|| text.into()));
-    }
-    let (least, most) = (limits::SECRET_BYTES_MIN, limits::KEY_BYTES);
-    Err(format!("must be {least} to {most} ASCII characters without spaces, or empty"))
-}
-
-/// A user's name.
-fn user(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("must not be empty".into()) } else { header_value(text) }
-}
-
-/// The name of a header, or nothing.
-fn header_name(text: &str) -> Result<Option<String>, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if text.len() <= limits::KEY_BYTES && text.bytes().all(plain) {
-        return Ok((!text.is_empty()).then(|| text.to_ascii_lowercase()));
-    }
-    Err("must be the name of a header, such as cf-connecting-ip, or empty".into())
-}
-
-fn stores_whole_ip(text: &str) -> Result<bool, String> {
-    match text {
-        "whole" => Ok(true),
-        "truncated" => Ok(false),
-        _ => Err("must be \"truncated\" or \"whole\"".into()),
-    }
-}
-
-fn reads_agents(text: &str) -> Result<bool, String> {
-    match text {
-        "store" => Ok(true),
-        "ignore" => Ok(false),
-        _ => Err("must be \"store\" or \"ignore\"".into()),
-    }
-}
-
-/// A whole number within bounds.
-fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
-    text: &str,
-    least: T,
-    most: T,
-) -> Result<T, String> {
-    match text.parse::<T>() {
-        Ok(number) if number >= least && number <= most => Ok(number),
-        _ => Err(format!("must be a whole number from {least} to {most}")),
     }
 }
 
