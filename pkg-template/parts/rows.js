@@ -26,11 +26,10 @@ function propertiesOf(block) {
   };
   number();
   const length = number();
-  for (;;) {
+  while (at < block.length) {
     const name = text();
     const type = text();
-    // Left out: none of them has a row.
-    if (!WIDTHS[type] && type !== "String") return Array.from({ length }, () => "");
+    if (!WIDTHS[type] && type !== "String") break;
     if (WIDTHS[type]) {
       at += length * WIDTHS[type];
       continue;
@@ -38,6 +37,8 @@ function propertiesOf(block) {
     const texts = Array.from({ length }, text);
     if (name === "properties") return texts;
   }
+  // Left out: none of them has a row.
+  return Array.from({ length }, () => "");
 }
 
 /** The same of the lines that the tracker without wasm sends: nothing stands behind them there. */
@@ -54,12 +55,23 @@ const BEFORE = '{"row":';
 const ROW_UNITS = 32_768 - BEFORE.length - 1;
 
 /** `track(row)` of a table has put the row where an event's name is. What is none has no name. */
-function eventOf({ name: row }) {
-  const isObject = row && typeof row === "object" && !Array.isArray(row);
-  const isRow = isObject && JSON.stringify(row, asText).length <= ROW_UNITS;
-  return isRow ? { name: "row", properties: { row } } : {};
+const eventOf = ({ name: row }) => (isRow(row) ? { name: "row", properties: { row } } : {});
+function isRow(row) {
+  if (!row || typeof row !== "object" || Array.isArray(row)) return false;
+  try {
+    return JSON.stringify(row, asText).length <= ROW_UNITS;
+  } catch {
+    return false;
+  }
 }
 const asText = (_, value) => (typeof value === "bigint" ? `${value}` : value);
+
+/** The address for a batch's rows. Straight to ClickHouse a date in a column of JSON stays a text. */
+const rowsAddressOf = (url) =>
+  url.includes("FORMAT+Native")
+    ? `${url.replace("FORMAT+Native", "FORMAT+JSONEachRow")}&${AS_TEXTS}`
+    : url.replace("/v1/batch?v=1&", "/v1/events?");
+const AS_TEXTS = "input_format_try_infer_dates=0&input_format_try_infer_datetimes=0";
 
 /** How many rows the worker took: a long list of refused ones is cut, so this is no JSON.parse. */
 const TAKEN = /^\s*\{"now":\d+,"taken":(\d+)/;
@@ -74,10 +86,7 @@ export const makeRows = (load) => async (config, queue) => {
     const events = isLines ? propertiesOfLines(body) : propertiesOf(body);
     const rows = events.filter((json) => json.startsWith(`${BEFORE}{`));
     const lines = rows.map((json) => json.slice(BEFORE.length, -1)).join("\n");
-    const address = url
-      .replace("/v1/batch?v=1&", "/v1/events?")
-      .replace("FORMAT+Native", "FORMAT+JSONEachRow");
-    const answer = await send(address, encoder.encode(lines), keepalive);
+    const answer = await send(rowsAddressOf(url), encoder.encode(lines), keepalive);
     const [, taken] = TAKEN.exec(answer[1]) ?? [];
     if (answer[0] === 202 && taken && !isLines) {
       refused += events.length - taken;

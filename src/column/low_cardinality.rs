@@ -47,8 +47,7 @@ pub struct LowCardinality {
     plain_bytes: usize,
     /// The dictionary's entries in wire form, entry 0 first; once they were too many, all rows.
     entries: Vec<u8>,
-    /// Where each entry begins, and where the last one ends; nothing before the first row, and once
-    /// they were too many.
+    /// Where each entry begins, and where the last one ends; nothing once they were too many.
     bounds: Vec<usize>,
     indices: Vec<u8>,
 }
@@ -108,7 +107,7 @@ impl LowCardinality {
         u8::try_from(index).ok()
     }
 
-    /// Whether there is no dictionary: no row, or too many different values.
+    /// Whether there is no dictionary: there were too many different values.
     fn has_no_dictionary(&self) -> bool {
         self.bounds.is_empty()
     }

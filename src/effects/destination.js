@@ -25,9 +25,14 @@ export const addressOf = ({ endpoint, key, table, clickhouse }, id) =>
         ...(globalThis.navigator?.webdriver && { b: "webdriver" }),
       });
 
-/** Its own name, which a record of the journal is checked against: no password is part of it. */
-export const nameOf = ({ endpoint, key, table, clickhouse }) =>
-  (clickhouse
-    ? [clickhouse.url, clickhouse.database, table, clickhouse.site, ""]
-    : [endpoint, key, table, "", ""]
-  ).join("\n");
+/**
+ * Its own name, which a record of the journal is checked against: no password is part of it. Rows of
+ * a table are no events of it.
+ */
+export const nameOf = ({ endpoint, key, table, clickhouse, through }) =>
+  [
+    ...(clickhouse
+      ? [clickhouse.url, clickhouse.database, table, clickhouse.site]
+      : [endpoint, key, table, ""]),
+    through && "rows",
+  ].join("\n");

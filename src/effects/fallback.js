@@ -387,7 +387,6 @@ export function start(config, queue, pack, send, placeOf, addressOf, wordOf, cod
       isShutDown = true;
       return flush();
     },
-    queueLength: waiting,
     stats: () => ({
       ...stats,
       dropped: { ...stats.dropped },

@@ -73,6 +73,8 @@ export function start(wasm, config, queue, inTwo, post) {
           hurries.push(() => go(plain));
           squeezed(plain).then(go);
         });
+        // The visitor said no meanwhile.
+        if (journal.isStopped) return;
       }
       const [status, text, ...headers] = await post(addressOf(config, told.id), body, !!keepalive);
       let outcome;
@@ -163,8 +165,8 @@ export function start(wasm, config, queue, inTwo, post) {
   const takeCalls = (wall, tick) => {
     const calls = queue.calls.splice(0);
     // Along with the page's own events: by themselves they would drop and tell for ever.
-    // No table but `events` has a place for them.
-    if (calls.length && !config.through) {
+    // No table but `events` has a place for them. A turn may end their page view: it tells them.
+    if (calls.length && !config.through && !calls.includes(queue)) {
       for (const entityType of untold) {
         calls.push(wall, "$dropped", { entityType, value: drops.get(entityType) });
       }
@@ -234,12 +236,10 @@ export function start(wasm, config, queue, inTwo, post) {
   window?.addEventListener("pageshow", ({ persisted }) => persisted && drainAnd(RESTORE));
   drainAnd();
 
-  const host = {
+  return {
     drain: () => drainAnd(),
     flush: () => settle(FLUSH),
     shutdown: () => settle(SHUTDOWN),
-
-    queueLength: () => host.stats().waiting,
 
     stats() {
       const at = engine("stats");
@@ -265,5 +265,4 @@ export function start(wasm, config, queue, inTwo, post) {
       };
     },
   };
-  return host;
 }

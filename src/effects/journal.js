@@ -173,7 +173,10 @@ export function makeJournal(heard) {
     },
 
     /** For good: what is being compressed is not written any more. */
-    stop: () => written.clear(),
+    stop() {
+      this.isStopped = true;
+      written.clear();
+    },
 
     release() {
       for (const letGo of locks.values()) letGo();

@@ -87,6 +87,8 @@ export function makeTally(config, loadEngine, loadQueries, loadTable, now = Date
   }
 
   const waiting = () => calls.length / 3;
+  const stats = () =>
+    engine ? engine.stats() : { ...NOTHING, tracked: waiting(), waiting: waiting() };
   // At once when it can be: the page may be about to go.
   const whenLoaded = (method) => () =>
     engine ? engine[method]() : load().then(() => engine[method]());
@@ -100,7 +102,7 @@ export function makeTally(config, loadEngine, loadQueries, loadTable, now = Date
     table: (table) => (tables[table] ??= makeTally({ ...config, table }, loadTable)),
     flush: whenLoaded("flush"),
     shutdown: whenLoaded("shutdown"),
-    queueLength: () => (engine ? engine.queueLength() : waiting()),
-    stats: () => (engine ? engine.stats() : { ...NOTHING, tracked: waiting(), waiting: waiting() }),
+    queueLength: () => stats().waiting,
+    stats,
   };
 }

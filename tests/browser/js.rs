@@ -427,6 +427,22 @@ async fn what_a_page_view_dropped_is_told_as_its_own() {
 }
 
 #[wasm_bindgen_test]
+async fn what_was_dropped_before_a_turn_came_is_told_before_it() {
+    let page = Page::new();
+    let tally = Js::start_with(&page, "").await;
+    tally.track_js("''", "undefined");
+    // Takes the call, and has nothing to send.
+    drop(tally.flush());
+    turn(&tally.0, &evaluate("({ page }) => page()"));
+    tally.track("view", "2");
+    drop(tally.flush());
+    let request = page.next().await;
+    assert_eq!(page.texts(request, "name"), ["$dropped", "view"]);
+    let ids = uuids(&page, request, "page_id");
+    assert!(ids[0] != ids[1]);
+}
+
+#[wasm_bindgen_test]
 async fn a_turn_goes_on_with_the_session_of_another_page_while_it_lasts() {
     let page = Page::new();
     let tally = Js::start_with(&page, "").await;

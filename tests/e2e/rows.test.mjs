@@ -1,5 +1,5 @@
 // Rows of a declared table from the tracker: each once, over lost answers, a page that leaves, and one
-// that is killed; with and without wasm, from Node, and straight to ClickHouse.
+// that is killed; with and without wasm, and from Node.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -657,7 +657,7 @@ describe("debug", () => {
           "[tallymark] 1 events accepted",
           "[tallymark] event 5 left out",
           "[tallymark] 1 events dropped: invalid",
-          "[tallymark] consent denied: the visitor refuses",
+          "[tallymark] consent denied: by the visitor",
           "[tallymark] 1 events dropped: consent",
         ]);
       }

@@ -306,9 +306,9 @@ describe("after a failure", () => {
       pass(60_000);
     }
     assert.deepEqual(await flushed, { ok: false, delivered: 0, dropped: 0 });
-    assert.equal(tally.queueLength(), 2);
+    assert.equal(tally.stats().waiting, 2);
     requests.at(-1).accept();
-    assert.deepEqual([tally.queueLength(), tally.stats().delivered], [0, 2]);
+    assert.deepEqual([tally.stats().waiting, tally.stats().delivered], [0, 2]);
   });
 
   test("the breaker holds against a flush after eight failures, until an answer counts", () => {
@@ -457,20 +457,20 @@ describe("limits", () => {
     track(4);
     assert.equal(requests.length, 2);
     assert.deepEqual(tally.stats().dropped, { queue_full: 4 });
-    assert.equal(tally.queueLength(), 4);
+    assert.equal(tally.stats().waiting, 4);
     requests[0].accept();
     requests[1].accept();
-    assert.equal(tally.queueLength(), 0);
+    assert.equal(tally.stats().waiting, 0);
   });
 
   test("S4.17 D10 a batch that comes back is trimmed at once", () => {
     const { tally, requests, track } = tracker({ maxRows: 20, maxWaitingRows: 30 });
     track(20);
     track(15);
-    assert.equal(tally.queueLength(), 35, "what is in flight cannot be taken back");
+    assert.equal(tally.stats().waiting, 35, "what is in flight cannot be taken back");
     requests[0].answer(500);
     assert.deepEqual(tally.stats().dropped, { queue_full: 20 });
-    assert.equal(tally.queueLength(), 15);
+    assert.equal(tally.stats().waiting, 15);
   });
 
   test("S1.11 above 8,000,000 bytes the oldest batch that is not in flight goes", () => {
@@ -602,7 +602,7 @@ test("stats have the shape and the meaning of the engine's", async () => {
   queue.calls.push(NOW, "no", {});
   track(2);
   queue.calls.push(NOW, "view", undefined);
-  assert.equal(tally.queueLength(), 3);
+  assert.equal(tally.stats().waiting, 3);
   const flushed = tally.flush();
   requests[0].answer(500);
   pass(500);

@@ -61,7 +61,7 @@ test("there are as many examples as are run here", () => {
   const languages = (where) => found[where].map(({ language }) => language);
   // The first of the repository is the two commands: this run is one, tests/e2e/demo.test.mjs is of
   // the other.
-  assert.deepEqual(languages("repository"), ["sh", "js", "js", "sh", "sh"]);
+  assert.deepEqual(languages("repository"), ["sh", "js", "js", "sh", "sh", "js"]);
   assert.match(found.repository[0].code, /^cargo xtask demo .*\ncargo xtask test .*\n$/);
   assert.deepEqual(languages("package"), ["js", "html", "js", "js", "js"]);
 });
@@ -123,6 +123,20 @@ test("README: a row of a declared table, with curl", async (t) => {
   assert.deepEqual([taken, refused], [1, []]);
   const [{ feature_id, user_id, action, metadata, id }] = receiver.rows;
   assert.deepEqual([feature_id, user_id, action, metadata, id], [1, 7, "open", "{}", env.ID]);
+});
+
+test("README: a row of a declared table, by the tracker's handle", async (t) => {
+  const receiver = await startReceiver(t);
+  const code = only("repository", "tally.table(").replace(
+    "https://tally.example.com",
+    receiver.origin,
+  );
+  const more = '\nconsole.log(JSON.stringify(await tally.table("my_feature_events").flush()));';
+  writeFileSync(join(home, "example.mjs"), code + more);
+  const said = await runNode(home, ["example.mjs"]);
+  assert.deepEqual(said, { ok: true, delivered: 1, dropped: 0 });
+  const [{ feature_id, user_id, action }, ...others] = receiver.rows;
+  assert.deepEqual([feature_id, user_id, action, others], [1, 7, "open", []]);
 });
 
 test("the package's README: a page", async (t) => {

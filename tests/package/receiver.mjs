@@ -1,5 +1,7 @@
-// A receiver on a port, for consumers that run for real: what it understands is the kit's.
+// A receiver on a port, for consumers that run for real: what it understands is the kit's, and gzip,
+// which the kit's own tracker never sends.
 
+import { gunzipSync } from "node:zlib";
 import { listen } from "../e2e/harness.mjs";
 import { makeReceiver } from "../../pkg/test/index.js";
 
@@ -16,14 +18,16 @@ export async function startReceiver(scope) {
   const { origin } = await listen(scope, async (incoming, outgoing) => {
     const chunks = [];
     for await (const chunk of incoming) chunks.push(chunk);
-    const request = { method: incoming.method, url: incoming.url, body: Buffer.concat(chunks) };
+    const sent = Buffer.concat(chunks);
+    const body = sent[0] === 0x1f && sent[1] === 0x8b ? gunzipSync(sent) : sent;
+    const request = { method: incoming.method, url: incoming.url, body };
     const isFirst = !requests.some(({ url }) => url.includes("k=pk_small"));
     const isTooLarge = isFirst && request.url.includes("/v1/batch?v=1&k=pk_small");
     requests.push(request);
-    const { status, body, headers } = isTooLarge
-      ? { status: 413, body: '{"code":"too_large"}' }
-      : receive(request);
-    outgoing.writeHead(status, { ...headers, "access-control-allow-origin": "*" }).end(body);
+    const answer = isTooLarge ? { status: 413, body: '{"code":"too_large"}' } : receive(request);
+    outgoing
+      .writeHead(answer.status, { ...answer.headers, "access-control-allow-origin": "*" })
+      .end(answer.body);
   });
   const of = (entityType) => rows.filter((row) => row.entity_type === entityType);
   return { origin, requests, rows, of };

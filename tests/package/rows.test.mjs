@@ -39,7 +39,7 @@ describe("rows", () => {
   test("what is no row, cannot be read or is too long is counted as invalid", async () => {
     const { tally, rows } = tracker();
     const table = tally.table("mine");
-    const cyclic = {};
+    const cyclic = Object.create(null);
     cyclic.self = cyclic;
     for (const row of [undefined, null, 5, "a", [1], cyclic, { long: "x".repeat(32_760) }])
       table.track(row);

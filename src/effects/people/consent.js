@@ -83,7 +83,7 @@ export function makeConsent(config, seat, dress, log) {
   };
   /** The visitor's own word: it holds on their next page, too. */
   const refuse = () => {
-    const purged = deny("the visitor refuses");
+    const purged = deny("by the visitor");
     keepRefusal();
     return purged;
   };
@@ -99,7 +99,7 @@ export function makeConsent(config, seat, dress, log) {
   const begin = () => {
     if (isBegun) return;
     isBegun = true;
-    onRefusal(() => isDenied || deny("told elsewhere"));
+    onRefusal(() => isDenied || deny("elsewhere"));
     // It begins with the visitor's word.
     if (config.consent === "pending") return;
     if (config.consent === "denied") deny("by option");

@@ -115,7 +115,6 @@ export function makePeople(config, loadEngine, loadQueries, loadTable, wasm, loa
       }
       return stats;
     },
-    queueLength: () => host.stats().waiting,
   };
 
   let isWatching = false;
