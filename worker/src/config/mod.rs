@@ -170,6 +170,12 @@ impl Config {
         if sink == Some(Sink::Group) {
             group::check(problems, from, body_bytes);
         }
+        let is_sharded = cluster.iter().flatten().any(Cluster::is_sharded);
+        if sink == Some(Sink::AsyncInsert) && is_sharded {
+            let message = "async_insert is not for the shards of CLUSTER: its queue may leave an \
+                           insert's token behind";
+            problems.0.push(Problem { variable: "SINK", message: message.into() });
+        }
         // Only now may one that is wrong end it: all have been read, and every problem is noted.
         let (admin_name, admin_password) = (admin_name?, admin_password?);
         Some(Self {
@@ -358,6 +364,21 @@ mod tests {
             let problem = Problem { variable, message: message.into() };
             assert_eq!(with(variable, value).unwrap_err(), [problem], "{variable} {value:?}");
         }
+    }
+
+    #[test]
+    fn a_queue_is_not_for_several_shards() {
+        let with = |sink: &str, cluster: &str| {
+            let mut json: serde_json::Value = serde_json::from_str(GOOD).unwrap();
+            json["SINK"] = sink.into();
+            json["CLUSTER"] = cluster.into();
+            let problems = read(&json.to_string()).err().unwrap_or_default();
+            problems.iter().map(|problem| problem.variable).collect::<Vec<_>>()
+        };
+        assert_eq!(with("async_insert", "main:shards"), ["SINK"]);
+        assert_eq!(with("async_insert", "main:servers"), ["SINK"]);
+        assert!(with("async_insert", "main").is_empty());
+        assert!(with("direct", "main:shards").is_empty());
     }
 
     #[test]

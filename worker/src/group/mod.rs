@@ -61,8 +61,8 @@
 //!   come again.
 //! * What waits, and what is set aside, is bounded in bytes, groups and batches; over it batches are
 //!   busy, not lost.
-//! * A table that ClickHouse answers with exceptions holds no more than its share of that, and its
-//!   tries take one place of those that inserts have: the other tables go on.
+//! * A table that ClickHouse answers with exceptions is given no more once it holds its share of that,
+//!   and its tries take one place of those that inserts have: the other tables go on.
 //! * What is given up is counted where it outlives the process.
 
 mod aside;
