@@ -156,3 +156,10 @@ export const said = ({
   properties,
   ...(entity_type && { entity_type, entity_id }),
 });
+
+/** Flushes, and lets what the flush sends be answered. */
+export async function flush(tally) {
+  const flushing = tally.flush();
+  await pass(0);
+  return flushing;
+}
