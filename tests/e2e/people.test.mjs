@@ -247,6 +247,29 @@ test("consent pending asks for nothing and stores nothing; granted, all arrives 
   );
 });
 
+test("a batch that is being compressed when the visitor says no is never posted", async (t) => {
+  const { page } = await openPage(await openContext(t), { journalBytes: 0 });
+  const from = proxy.requests.length;
+  const found = await page.evaluate(async () => {
+    const isCompressing = new Promise((begin) => {
+      window.CompressionStream = class extends TransformStream {
+        constructor() {
+          super({ transform: () => new Promise(() => {}) });
+          begin();
+        }
+      };
+    });
+    for (let at = 0; at < 20; at++) window.tally.track("read", { of: "squeezed" });
+    window.tally.flush();
+    await isCompressing;
+    const fetched = window.answers.length;
+    await window.tally.consent("denied");
+    return { posted: window.answers.length - fetched, dropped: window.tally.stats().dropped };
+  });
+  assert.deepEqual(found, { posted: 0, dropped: { consent: 20 } });
+  assert.equal(proxy.requests.length, from);
+});
+
 test("consent denied ends the engine: what waits is dropped, storage is empty, nothing is sent", async (t) => {
   const context = await openContext(t);
   const { page } = await openPage(context, { visitor: true });

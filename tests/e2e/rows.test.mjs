@@ -138,6 +138,40 @@ test("S2.6 the rows of a page that was killed are sent by the next one that asks
   assert.deepEqual(await stored(4), range(4));
 });
 
+test("S2.6 rows of a table never take what a killed page's events of it have left", async (t) => {
+  const profile = mkdtempSync(join(tmpdir(), "tallymark-rows-"));
+  t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const context = await openBrowser(t, profile);
+  const first = await open(t, { context });
+  proxy.always(refuse);
+  await first.evaluate(() => {
+    for (let at = 0; at < 4; at++) tally.track("read", { entityType: "left" });
+  });
+  await until("they are in storage", () => first.evaluate(() => tally.stats().stored === 4));
+  await crash(first);
+  proxy.always(pass);
+  // No tracker of this page is for events of that table.
+  const second = await open(t, { context, options: { table: "elsewhere" } });
+  const flushed = await second.evaluate(async () => {
+    const rows = tally.table("events");
+    const answers = [];
+    for (let at = 0; at < 5; at++) {
+      rows.track({ name: "read", entityType: "row" });
+      answers.push(await rows.flush());
+    }
+    return answers;
+  });
+  assert.deepEqual(flushed, Array(5).fill({ ok: true, delivered: 1, dropped: 0 }));
+  await open(t, { context });
+  const left = () =>
+    stack.rows("SELECT seq, name FROM events WHERE entity_type = 'left' ORDER BY seq");
+  await until("the events", async () => (await left()).length === 4);
+  assert.deepEqual(
+    await left(),
+    range(4).map((seq) => ({ seq, name: "read" })),
+  );
+});
+
 test("S2.6 without WebAssembly the same rows are stored", async (t) => {
   const before = `WebAssembly.compileStreaming = () =>
     Promise.reject(new WebAssembly.CompileError("refused"))`;
