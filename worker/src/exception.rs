@@ -19,6 +19,19 @@ pub fn told(code: &str) -> String {
     }
 }
 
+/// Whether the code is about the whole server, or about who asks, and never about a table or the data
+/// of an insert. No memory (241) is not among these: one insert may be too large for what there is.
+///
+/// ```
+/// use tallymark_worker::exception::is_of_server;
+///
+/// assert!(is_of_server("243") && !is_of_server("60"));
+/// ```
+#[must_use]
+pub fn is_of_server(code: &str) -> bool {
+    matches!(code, "81" | "192" | "193" | "202" | "243" | "516")
+}
+
 /// By the numbers of `src/Common/ErrorCodes.cpp` (26.7.2.1).
 fn meaning(code: &str) -> Option<&'static str> {
     Some(match code {

@@ -121,7 +121,9 @@ pub fn outcome(outcome: &Outcome) -> Inserted {
             Inserted::Refused(code.clone())
         }
         Outcome::Answer(reply) => {
-            Inserted::Uncertain { by_clickhouse: reply.exception_code.is_some(), line }
+            let code = reply.exception_code.as_deref();
+            let by_clickhouse = code.is_some_and(|code| !exception::is_of_server(code));
+            Inserted::Uncertain { by_clickhouse, line }
         }
         _ => Inserted::Uncertain { by_clickhouse: false, line },
     }
@@ -269,6 +271,22 @@ mod tests {
         ] {
             assert_eq!(told(&outcome), (503, busy.into(), Some(line.into())), "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn an_exception_is_about_the_insert_unless_it_is_about_the_server() {
+        let is_about_the_insert = |of: &Outcome| match outcome(of) {
+            Inserted::Uncertain { by_clickhouse, .. } => by_clickhouse,
+            other => panic!("{other:?}"),
+        };
+        for code in ["16", "60", "241", "242", "252", "497", "1"] {
+            assert!(is_about_the_insert(&reply(500, Some(code), true)), "{code}");
+        }
+        for code in ["81", "192", "193", "202", "243", "516"] {
+            assert!(!is_about_the_insert(&reply(500, Some(code), true)), "{code}");
+        }
+        assert!(!is_about_the_insert(&reply(500, None, false)));
+        assert!(!is_about_the_insert(&Outcome::TimedOut));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! What ClickHouse itself says against an insert is about its table as a rule: it is missing, or the
 //! inserting user may not write to it, or it has too many parts. Such a table backs off by itself,
-//! one probe at a time, beside the others' inserts. Silence is about the server: then all tables back
-//! off together, and the next probe is another table's.
+//! one probe at a time, beside the others' inserts. Silence is about the server, and so are its full
+//! disk or a wrong password: then all tables back off together, and the next probe is another table's.
 
 use super::gate::{Gate, backoff_ms};
 use super::lane::Lane;
@@ -18,7 +18,7 @@ use tallymark::time::TickMs;
 pub struct Backlog {
     /// By table; one that nothing waits for has none.
     lanes: BTreeMap<String, Lane>,
-    /// Inserts that nobody answered.
+    /// Inserts that nobody answered, or that the server refused whatever they were.
     server: Gate,
 }
 
@@ -164,7 +164,7 @@ impl Backlog {
         }
     }
 
-    /// Inserts in a row that nobody answered.
+    /// Inserts in a row that failed for the server's sake.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.server.failures

@@ -47,9 +47,9 @@ pub enum Inserted {
     /// ClickHouse read the body and will never take it; its exception code.
     Refused(String),
     /// Anything else: the rows may be stored or not. `by_clickhouse` when it was ClickHouse that
-    /// said so, which may be about this one group.
+    /// said so, of this table or this one group, and not of the server.
     Uncertain {
-        /// Whether ClickHouse itself answered.
+        /// Whether ClickHouse itself answered, with what the next table's insert may not meet.
         by_clickhouse: bool,
         /// A line for the operator's log.
         line: String,

@@ -18,7 +18,7 @@ pub struct Status {
     pub bytes: u64,
     /// Age of the oldest such group, in milliseconds.
     pub oldest_ms: i64,
-    /// Inserts in a row that nobody answered.
+    /// Inserts in a row that nobody answered, or that the server refused whatever they were.
     pub failures: u32,
     /// The tables whose inserts fail.
     pub failing: Vec<Failing>,
